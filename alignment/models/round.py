@@ -1,0 +1,40 @@
+from django.db import models
+
+from alignment.domain.states import FINAL_ROUND_STATES, RoundState
+
+
+class Round(models.Model):
+    """One turn of the loop. Round 0 builds the base; every later one goes from rankings to a deployed or rejected policy."""
+
+    project = models.ForeignKey("feedback.Project", on_delete=models.PROTECT, related_name="rounds")
+    number = models.PositiveIntegerField()
+    state = models.CharField(max_length=16, choices=RoundState.choices)
+    recipe = models.JSONField(default=dict)
+    """Frozen at launch; `alignment.domain.recipe`."""
+    seed = models.BigIntegerField(default=0)
+    batch = models.ForeignKey("feedback.Batch", null=True, blank=True, on_delete=models.PROTECT, related_name="rounds")
+    snapshot = models.ForeignKey(
+        "feedback.Snapshot", null=True, blank=True, on_delete=models.PROTECT, related_name="rounds"
+    )
+    policy = models.ForeignKey(
+        "alignment.ModelVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="rounds"
+    )
+    """What the round made: the SFT policy in round 0, else the trained policy."""
+    error = models.TextField(blank=True)
+    launched_by = models.ForeignKey("feedback.User", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    launched_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "number"], name="round_number_once"),
+            models.UniqueConstraint(
+                fields=["project"],
+                condition=~models.Q(state__in=sorted(FINAL_ROUND_STATES)),
+                name="round_one_live_per_project",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project}, round {self.number}"

@@ -1,0 +1,1 @@
+"""Settings, URLs, the Celery app and the supervisor: the only room that knows every other."""

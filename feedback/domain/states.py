@@ -1,0 +1,81 @@
+"""Every state an object of the labeling app can be in, and the one table of what may follow what."""
+
+import enum
+from collections.abc import Mapping
+
+from django.db.models import TextChoices
+
+
+class UserKind(TextChoices):
+    HUMAN = "human", "Human"
+    SIMULATED = "simulated", "Simulated"
+    """A program that imitates an annotator from a hidden gold score."""
+    JUDGE = "judge", "Judge"
+    """A language model that annotates through the API."""
+
+
+class Role(TextChoices):
+    ANNOTATOR = "annotator", "Annotator"
+    RESEARCHER = "researcher", "Researcher"
+    ADMIN = "admin", "Admin"
+
+
+class ProtocolKind(TextChoices):
+    RANK = "rank", "Rank answers"
+    """Rank 2 to K answers, ties allowed."""
+
+
+class Split(TextChoices):
+    RANKED = "ranked", "Ranked"
+    """Shown to annotators; rewards and policies train on it."""
+    POOL = "pool", "Pool"
+    """Never ranked; online training samples on it."""
+    HELDOUT = "heldout", "Held out"
+    """Nothing trains on it; policies are evaluated on it."""
+
+
+class FinishReason(TextChoices):
+    STOP = "stop", "Stopped"
+    """The policy ended the answer itself."""
+    LENGTH = "length", "Cut"
+    """The answer was cut at the length limit; it gets no end token in training."""
+
+
+class BatchState(TextChoices):
+    SAMPLING = "sampling", "Sampling"
+    """Answers are being sampled; there are no tasks yet."""
+    OPEN = "open", "Open"
+    """Tasks can be claimed and judgments corrected."""
+    CLOSED = "closed", "Closed"
+    """No claims, no corrections; late judgments of live leases are kept for the next round."""
+    FAILED = "failed", "Failed"
+    """Sampling ended without any task; the transition says why."""
+
+
+class AssignmentState(TextChoices):
+    HELD = "held", "Held"
+    """Claimed or prefetched; the lease runs and the slot is taken."""
+    SUBMITTED = "submitted", "Submitted"
+    """A judgment was stored."""
+    EXPIRED = "expired", "Expired"
+    """The lease ran out and the slot was given back; a late judgment is still accepted."""
+    RELEASED = "released", "Released"
+    """Given back by the annotator (skip) or an admin."""
+
+
+class IllegalTransition(Exception):  # noqa: N818 - reads as the sentence it is
+    """A state change that the table does not allow; nothing was changed."""
+
+
+LEGAL: Mapping[enum.Enum, frozenset[enum.Enum]] = {
+    BatchState.SAMPLING: frozenset({BatchState.OPEN, BatchState.FAILED, BatchState.CLOSED}),
+    BatchState.OPEN: frozenset({BatchState.CLOSED}),
+    BatchState.CLOSED: frozenset(),
+    BatchState.FAILED: frozenset({BatchState.SAMPLING}),
+    AssignmentState.HELD: frozenset(
+        {AssignmentState.SUBMITTED, AssignmentState.EXPIRED, AssignmentState.RELEASED},
+    ),
+    AssignmentState.EXPIRED: frozenset({AssignmentState.SUBMITTED, AssignmentState.HELD}),
+    AssignmentState.SUBMITTED: frozenset(),
+    AssignmentState.RELEASED: frozenset({AssignmentState.HELD}),
+}

@@ -1,0 +1,29 @@
+from django.db import models
+
+from feedback.domain.states import AssignmentState
+
+
+class Assignment(models.Model):
+    """One task in one annotator's hands, under a lease."""
+
+    task = models.ForeignKey("feedback.Task", on_delete=models.CASCADE, related_name="assignments")
+    annotator = models.ForeignKey("feedback.User", on_delete=models.PROTECT, related_name="assignments")
+    state = models.CharField(max_length=16, choices=AssignmentState.choices, default=AssignmentState.HELD)
+    order = models.JSONField()
+    """The shuffled item numbers as shown: `order[0]` is the answer under letter A."""
+    lease_expires_at = models.DateTimeField()
+    shown_at = models.DateTimeField(null=True, blank=True)
+    """Empty while prefetched; a prefetched task has a lease of two minutes."""
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["task", "annotator"], name="assignment_once")]
+        indexes = [
+            models.Index(
+                fields=["lease_expires_at"], name="assignment_leases", condition=models.Q(state=AssignmentState.HELD)
+            ),
+            models.Index(fields=["annotator", "state"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"Task {self.task_id} with {self.annotator}"

@@ -1,0 +1,24 @@
+from django.db import models
+
+from feedback.domain.states import BatchState
+
+
+class Batch(models.Model):
+    """A wave of tasks: prompts, and how many answers of which source each gets."""
+
+    project = models.ForeignKey("feedback.Project", on_delete=models.CASCADE, related_name="batches")
+    number = models.PositiveIntegerField()
+    state = models.CharField(max_length=16, choices=BatchState.choices, default=BatchState.SAMPLING)
+    overlap = models.PositiveSmallIntegerField()
+    plan = models.JSONField(default=list)
+    """[{"source": id, "n": answers per prompt}]; empty for imported batches."""
+    prompts = models.ManyToManyField("feedback.Prompt", related_name="batches")
+    created_at = models.DateTimeField(auto_now_add=True)
+    opened_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "number"], name="batch_number_once")]
+
+    def __str__(self) -> str:
+        return f"{self.project}, batch {self.number}"

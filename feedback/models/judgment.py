@@ -1,0 +1,36 @@
+from django.db import models
+
+
+class Judgment(models.Model):
+    """What one person said about one task. Append-only: a correction is a new judgment that supersedes."""
+
+    assignment = models.ForeignKey("feedback.Assignment", on_delete=models.PROTECT, related_name="judgments")
+    task = models.ForeignKey("feedback.Task", on_delete=models.PROTECT, related_name="judgments")
+    annotator = models.ForeignKey("feedback.User", on_delete=models.PROTECT, related_name="judgments")
+    protocol = models.ForeignKey("feedback.Protocol", on_delete=models.PROTECT, related_name="judgments")
+    """The guidelines and rules it was made under."""
+    ranks = models.JSONField()
+    """Rank of each item by item number, 1 is best, equal numbers are ties: [2, 1, 1, 4]."""
+    strength = models.SmallIntegerField(null=True, blank=True)
+    ratings = models.JSONField(default=dict)
+    flags = models.JSONField(default=list)
+    rationale = models.TextField(blank=True)
+    edited_answer = models.TextField(blank=True)
+    active_s = models.FloatField(null=True, blank=True)
+    counted = models.BooleanField(default=True)
+    """False when it came late and the slot was already filled: kept, outside consensus and default exports."""
+    client_key = models.CharField(max_length=64)
+    """Chosen by the client: the same key again returns this judgment instead of a second one."""
+    supersedes = models.OneToOneField(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="superseded_by"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["annotator", "client_key"], name="judgment_client_key_once"),
+        ]
+        indexes = [models.Index(fields=["task", "counted"])]
+
+    def __str__(self) -> str:
+        return f"{self.ranks} by {self.annotator} on task {self.task_id}"
