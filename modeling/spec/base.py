@@ -36,6 +36,19 @@ class FileRef:
         return path
 
 
+def pin_files(value: T) -> T:
+    """Return a dataclass in which every FileRef, also in nested fields, is checked and pinned. Raises: SpecError."""
+    if isinstance(value, FileRef):
+        path = value.check()
+        return typing.cast(T, value if value.sha256 else FileRef.pin(path))
+    if isinstance(value, tuple):
+        return typing.cast(T, tuple(pin_files(item) for item in value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        changes = {field.name: pin_files(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return dataclasses.replace(value, **changes)
+    return value
+
+
 def file_sha256(path: str | Path) -> str:
     """Return the hex sha256 of a file's bytes."""
     with Path(path).open("rb") as file:

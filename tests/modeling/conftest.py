@@ -1,0 +1,82 @@
+"""Tiny things that every modeling test may use: a throw-away tokenizer and a two-layer base of width 16."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from modeling.device import Device
+from modeling.rundir import RunDir
+from modeling.spec import FileRef
+from modeling.training.tokenizer import save_tokenizer, train_tokenizer
+
+TEXTS = [
+    "The red fox lives in the old forest near Alder.",
+    "What does the fox eat? It eats berries, mice and bread.",
+    "The blue whale lives in the cold sea and sings at night.",
+    "Where does the whale live? In the cold sea, of course.",
+]
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> PreTrainedTokenizerFast:
+    """A byte-level BPE of a few sentences, with our control tokens and chat template."""
+    return train_tokenizer(TEXTS * 4, vocab_size=300)
+
+
+@pytest.fixture(scope="session")
+def cpu() -> Device:
+    """The CPU in float32: numbers that do not depend on the machine."""
+    return Device(torch.device("cpu"), None)
+
+
+def make_tiny_llama(tokenizer: PreTrainedTokenizerFast, *, seed: int = 0, **changes: Any) -> LlamaForCausalLM:
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=2, max_position_embeddings=128, tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+        **changes,
+    )  # fmt: skip
+    return LlamaForCausalLM(config)
+
+
+@pytest.fixture
+def tiny_llama(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """A fresh Llama: two layers, width 16, random weights of a fixed seed."""
+    return make_tiny_llama(tokenizer)
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same Llama with its tokenizer, saved as a base folder. Read only."""
+    folder = tmp_path_factory.mktemp("tiny") / "base"
+    make_tiny_llama(tokenizer).save_pretrained(folder)
+    save_tokenizer(tokenizer, folder)
+    return folder
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> RunDir:
+    return RunDir(tmp_path / "run")
+
+
+@pytest.fixture
+def write_jsonl(tmp_path: Path) -> Callable[..., FileRef]:
+    """Write rows as JSON lines into the test's folder."""
+
+    def write(rows: Iterable[dict[str, Any]], name: str = "rows.jsonl") -> FileRef:
+        path = tmp_path / name
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return FileRef.pin(path)
+
+    return write
+
+
+def read_events(run: RunDir | Path) -> list[dict[str, Any]]:
+    path = run.path if isinstance(run, RunDir) else run
+    return [json.loads(line) for line in (path / "events.jsonl").read_text(encoding="utf-8").splitlines()]
