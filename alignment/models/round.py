@@ -4,7 +4,10 @@ from alignment.domain.states import FINAL_ROUND_STATES, RoundState
 
 
 class Round(models.Model):
-    """One turn of the loop. Round 0 builds the base; every later one goes from rankings to a deployed or rejected policy."""
+    """One turn of the loop.
+
+    Round 0 builds the base; every later one goes from rankings to a deployed or rejected policy.
+    """
 
     project = models.ForeignKey("feedback.Project", on_delete=models.PROTECT, related_name="rounds")
     number = models.PositiveIntegerField()

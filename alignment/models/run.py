@@ -4,7 +4,10 @@ from alignment.domain.states import RunState
 
 
 class Run(models.Model):
-    """One modeling stage: its specification, who runs it now, and how it went. The database holds the truth, messages only hurry it."""
+    """One modeling stage: its specification, who runs it now, and how it went.
+
+    The database holds the truth; messages only hurry it.
+    """
 
     round = models.ForeignKey("alignment.Round", on_delete=models.CASCADE, related_name="runs")
     stage = models.CharField(max_length=32)

@@ -16,7 +16,7 @@ class Project(models.Model):
     lease_s = models.PositiveIntegerField(
         default=1_800, validators=[MinValueValidator(60), MaxValueValidator(86_400)],
     )  # fmt: skip
-    """How long a shown task stays with its annotator: half an hour outlasts a phone call and frees the slot the same day."""
+    """How long a shown task stays with its annotator: half an hour outlasts a phone call."""
     answers_per_task = models.PositiveSmallIntegerField(
         default=4, validators=[MinValueValidator(2), MaxValueValidator(9)],
     )  # fmt: skip
@@ -32,7 +32,10 @@ class Project(models.Model):
 
 
 class Protocol(models.Model):
-    """One version of a project's guidelines and way of judging. Never changed after it was made: a change is a new version."""
+    """One version of a project's guidelines and way of judging.
+
+    Never changed after it was made: a change is a new version.
+    """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="protocols")
     number = models.PositiveIntegerField()

@@ -23,7 +23,7 @@ class ExitCode(enum.IntEnum):
     BAD_INPUT = 2
     """The specification or its data cannot be used: another attempt ends the same way. The last event says why."""
     REFUSED = 3
-    """Training ended but its result must not be used (diverged, collapsed): no second attempt. The last event says why."""
+    """The result must not be used (diverged, collapsed): no second attempt. The last event says why."""
     STOPPED = 75
     """Asked to stop by SIGTERM or SIGINT; a checkpoint was written: another attempt goes on from there."""
 
