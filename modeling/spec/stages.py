@@ -184,6 +184,11 @@ class RLOOSpec(Spec):
     learning_rate: float = 1e-3
     cut_penalty: float = 3.0
     """Subtracted from the reward of an answer that was cut at the length limit."""
+    inner_epochs: int = 1
+    """Optimizer steps on each batch of answers; from the second on the ratio to the sampling policy is clipped."""
+    clip: float = 0.2
+    max_kl_nats: float = 30.0
+    """Training ends as diverged when a batch is further than this from the reference: useful policies stay below 10."""
     checkpoint_every_s: float = 15.0
 
     def validate(self) -> None:
@@ -192,6 +197,10 @@ class RLOOSpec(Spec):
         require(self.samples_per_prompt >= 2, "samples_per_prompt must be at least 2: the others are the baseline.")
         require(self.max_new_tokens >= 1, "max_new_tokens must be at least 1.")
         require(0 <= self.kl_coef <= 10, f"kl_coef must be in [0, 10], not {self.kl_coef}.")
+        require(0 <= self.cut_penalty <= 100, f"cut_penalty must be in [0, 100], not {self.cut_penalty}.")
+        require(1 <= self.inner_epochs <= 16, f"inner_epochs must be between 1 and 16, not {self.inner_epochs}.")
+        require(0 < self.clip < 1, f"clip must be in (0, 1), not {self.clip}.")
+        require(self.max_kl_nats > 0, f"max_kl_nats must be positive, not {self.max_kl_nats}.")
         require(self.reference == "base" or bool(self.adapter), "reference 'adapter' needs an adapter to start from.")
         _learning_rate(self.learning_rate)
         self.lora.validate()
@@ -219,6 +228,9 @@ class EvaluateSpec(Spec):
     samples_per_prompt: int = 4
     max_new_tokens: int = 64
     n_bootstrap: int = 2_000
+    oracle_n: int = 16
+    """With a gold judge, `oracle_share` compares with the best of this many SFT answers by gold."""
+    n_oracle_prompts: int = 250
 
     def validate(self) -> None:
         require(bool(self.gold) or bool(self.judge), "name a judge: a gold function or a held-out reward model.")
@@ -226,6 +238,9 @@ class EvaluateSpec(Spec):
         require(self.n_prompts >= 1, "n_prompts must be at least 1.")
         require(self.samples_per_prompt >= 1, "samples_per_prompt must be at least 1.")
         require(self.gold == "" or self.gold.count(":") == 1, "gold must be written as module:function.")
+        require(self.n_bootstrap >= 100, "n_bootstrap must be at least 100.")
+        require(self.oracle_n > self.samples_per_prompt, "oracle_n must be more than samples_per_prompt.")
+        require(self.n_oracle_prompts >= 0, "n_oracle_prompts must not be negative.")
 
 
 STAGES: dict[str, type[Spec]] = {

@@ -1,0 +1,133 @@
+"""Stage `evaluate`: is the policy better than the SFT base and than the last deployed policy, and at what price.
+
+Samples every side with the same decoding, lets the judge score, measures the KL to the SFT base on the policy's own answers,
+and writes `eval.jsonl`. The figures are computed from the rows of that file alone (`modeling/evaluation/figures.py`), so
+`python -m modeling.evaluation.recompute eval.jsonl` prints the same ones.
+"""
+
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+from modeling.data.chat import encode_prompt
+from modeling.data.prompts import Prompt, read_prompts
+from modeling.device import Device, pick_device
+from modeling.errors import BadInput, Stopped
+from modeling.evaluation.figures import evaluation_figures
+from modeling.evaluation.judges import GoldJudge, Judge, RewardJudge, gold_function
+from modeling.evaluation.sides import Answers, Sides
+from modeling.model.adapter_switching import adapter_active
+from modeling.model.adapters import load_adapter
+from modeling.model.base import base_sha256, load_base, load_tokenizer
+from modeling.model.logprobs import sequence_logprobs
+from modeling.model.reward import RewardModel, reward_model_load
+from modeling.rundir import RunDir
+from modeling.sampling.decoding import DecodingSettings
+from modeling.sampling.sampler import Sampler
+from modeling.spec import EvaluateSpec
+
+POLICY, PREVIOUS, REWARD, JUDGE = "policy", "previous", "reward", "judge"
+N_SHOWN = 3
+"""Prompts whose answers are shown side by side to the person who watches."""
+
+
+def run(spec: EvaluateSpec, run: RunDir) -> dict[str, Any]:
+    """Compare, write `eval.jsonl` and return the figures. Raises: BadInput, Stopped."""
+    device, tokenizer = pick_device(), load_tokenizer(spec.base)
+    prompts = _choose_prompts(list(read_prompts(spec.prompts)), spec)
+    prompt_ids = [tuple(encode_prompt(tokenizer, prompt.messages)) for prompt in prompts]
+    evaluation = Evaluation(spec, run, device)
+    sampler = Sampler(evaluation.model, tokenizer, device)
+    settings = DecodingSettings(max_new_tokens=spec.max_new_tokens)
+    rows = evaluation.rows(Sides(evaluation.model, sampler, prompts, prompt_ids, settings, seed=spec.seed))
+    with run.artifact("eval.jsonl").open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    for row in rows[:N_SHOWN]:
+        question = row["messages"][-1]["content"]
+        run.message(f"{question!r}: SFT {row['sft'][0]['text']!r}, policy {row['policy'][0]['text']!r}")
+    figures = evaluation_figures(rows, n_bootstrap=spec.n_bootstrap)
+    return {"judge": spec.gold or "held-out reward model"} | figures
+
+
+class Evaluation:
+    """Every model of one evaluation as adapters on one base."""
+
+    def __init__(self, spec: EvaluateSpec, run: RunDir, device: Device) -> None:
+        self.spec, self.run, self.device = spec, run, device
+        base, sha256 = load_base(spec.base, device), base_sha256(spec.base)
+        self.model = load_adapter(base, spec.policy, name=POLICY, base_sha256=sha256)
+        if spec.previous:
+            load_adapter(self.model, spec.previous, name=PREVIOUS, base_sha256=sha256)
+        self.reward: RewardModel | None = None
+        if spec.reward:
+            self.reward = reward_model_load(self.model, spec.reward, device, base_sha256=sha256, name=REWARD)
+        self.judge: Judge
+        if spec.gold:
+            self.judge = GoldJudge(gold_function(spec.gold))
+        else:
+            self.judge = RewardJudge(
+                reward_model_load(self.model, spec.judge, device, base_sha256=sha256, name=JUDGE)
+            )
+
+    def rows(self, sides: Sides) -> list[dict[str, Any]]:
+        """Sample and score all sides and return one row per prompt."""
+        spec = self.spec
+        n_oracle = min(spec.n_oracle_prompts, len(sides.prompts)) if spec.gold else 0
+        wanted: list[tuple[str, str | None, int, int]] = [
+            ("policy", POLICY, spec.samples_per_prompt, len(sides.prompts)),
+            ("sft", None, spec.samples_per_prompt, len(sides.prompts)),
+        ]
+        if spec.previous:
+            wanted.append(("previous", PREVIOUS, spec.samples_per_prompt, len(sides.prompts)))
+        if self.reward:
+            wanted.append(("plain", None, 1, len(sides.prompts)))
+        if n_oracle:
+            wanted.append(("oracle", None, spec.oracle_n - spec.samples_per_prompt, n_oracle))
+        total = sum(per_prompt * n_prompts for _, _, per_prompt, n_prompts in wanted)
+        rows: list[dict[str, Any]] = [
+            {"prompt_id": prompt.id, "messages": list(prompt.messages)} for prompt in sides.prompts
+        ]
+        done = 0
+        for side, adapter, per_prompt, n_prompts in wanted:
+            answers = sides.sample(
+                side, adapter, per_prompt=per_prompt, n_prompts=n_prompts, on_progress=self._progress(done, total)
+            )
+            done += per_prompt * n_prompts
+            if self.run.should_stop:
+                raise Stopped("Stopped; an evaluation is short and begins again.")
+            for row, records in zip(rows, self._records(side, answers), strict=False):
+                row[side] = records[0] if side == "plain" else records
+        return rows
+
+    def _records(self, side: str, answers: Answers) -> list[list[dict[str, Any]]]:
+        columns: dict[str, list[float]] = {
+            "score": self.judge.scores(answers.prompts, answers.texts, answers.examples)
+        }
+        if side == "policy":
+            columns["log_ratio"] = self._log_ratios(answers)
+        if side == "sft" and self.reward:
+            columns["reward"] = [float(score) for score in self.reward.standardised(answers.examples)]
+        return answers.records(**columns)
+
+    def _log_ratios(self, answers: Answers) -> list[float]:
+        """Return log policy - log SFT of each of the policy's own answers, end token included."""
+        with adapter_active(self.model, POLICY):
+            policy_N = sequence_logprobs(self.model, answers.examples, self.device)
+        with adapter_active(self.model, None):
+            sft_N = sequence_logprobs(self.model, answers.examples, self.device)
+        return [float(value) for value in policy_N - sft_N]
+
+    def _progress(self, done: int, total: int) -> Callable[..., None]:
+        def report(n_more: int, *_: object) -> None:
+            self.run.progress(done + n_more, total, unit="answers")
+
+        return report
+
+
+def _choose_prompts(prompts: list[Prompt], spec: EvaluateSpec) -> list[Prompt]:
+    """Return `n_prompts` of the prompts in a seeded order. Raises: BadInput when there are none."""
+    if not prompts:
+        raise BadInput(f"{spec.prompts.path} holds no prompts: evaluation needs at least one.")
+    random.Random(f"evaluate-{spec.seed}-prompts").shuffle(prompts)  # noqa: S311 - a seeded shuffle, not a secret
+    return prompts[: spec.n_prompts]

@@ -1,0 +1,81 @@
+"""Sample every side of a comparison with the same decoding: temperature 1, no top-k, no top-p, no reranking.
+
+A side is an adapter by name, or the bare base (the SFT policy). Each side draws from seeds of its own, so that no side
+answers with another's dice.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from modeling.data.prompts import Prompt
+from modeling.model.adapter_switching import adapter_active
+from modeling.model.batching import Example
+from modeling.sampling.decoding import DecodingSettings
+from modeling.sampling.sampler import Sampler
+
+
+@dataclass(frozen=True)
+class Answers:
+    """N answers prompt by prompt: the first `per_prompt` belong to the first prompt."""
+
+    prompts: list[Prompt]
+    examples: list[Example]
+    texts: list[str]
+    cut: list[bool]
+    per_prompt: int
+
+    def records(self, **columns: Sequence[Any]) -> list[list[dict[str, Any]]]:
+        """Return the rows of `eval.jsonl` for each prompt, with further columns of N values."""
+        rows = [
+            {"text": text, "n_tokens": len(example.answer), "cut": cut}
+            for text, example, cut in zip(self.texts, self.examples, self.cut, strict=True)
+        ]
+        for name, values in columns.items():
+            for row, value in zip(rows, values, strict=True):
+                row[name] = value
+        return [rows[start : start + self.per_prompt] for start in range(0, len(rows), self.per_prompt)]
+
+
+class Sides:
+    """Samples from adapters of one model to one list of prompts."""
+
+    def __init__(
+        self,
+        model: Any,
+        sampler: Sampler,
+        prompts: Sequence[Prompt],
+        prompt_ids: Sequence[tuple[int, ...]],
+        settings: DecodingSettings,
+        *,
+        seed: int,
+    ) -> None:
+        self.model, self.sampler, self.settings, self.seed = model, sampler, settings, seed
+        self.prompts, self.prompt_ids = list(prompts), list(prompt_ids)
+
+    def sample(
+        self,
+        side: str,
+        adapter: str | None,
+        *,
+        per_prompt: int,
+        n_prompts: int | None = None,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> Answers:
+        """Draw `per_prompt` answers to each of the first `n_prompts` prompts (all of them by default)."""
+        stream = random.Random(f"evaluate-{self.seed}-{side}")  # noqa: S311 - reproducible draws, not secrets
+        positions = [i for i in range(len(self.prompts))[:n_prompts] for _ in range(per_prompt)]
+        seeds = [stream.getrandbits(48) for _ in positions]
+        self.model.eval()
+        with adapter_active(self.model, adapter):
+            completions = self.sampler.sample(
+                [self.prompt_ids[i] for i in positions], self.settings, seeds, on_progress=on_progress
+            )
+        return Answers(
+            [self.prompts[i] for i in positions],
+            [Example(self.prompt_ids[i], tuple(c.token_ids)) for i, c in zip(positions, completions, strict=True)],
+            [completion.text for completion in completions],
+            [completion.finish_reason == "length" for completion in completions],
+            per_prompt,
+        )

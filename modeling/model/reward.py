@@ -1,0 +1,115 @@
+"""A reward model: a LoRA adapter and a scalar head `score` on the frozen base that the policy sits on too.
+
+The head is attached to the causal language model in memory, under the name that transformers gives it in its
+sequence-classification models, so that the saved folder is what plain peft loads onto `AutoModelForSequenceClassification`
+with `num_labels=1`, and one base in memory serves policy, reference and reward. An answer's score is read at its last
+token: the end token, or the last written token when the answer was cut.
+
+Attach the reward model after the policy's own adapter is made: a fresh adapter on `all-linear` would adapt the head too.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from modeling.device import Device
+from modeling.errors import BadInput
+from modeling.model.adapter_files import read_config
+from modeling.model.adapters import load_adapter, new_adapter, save_adapter
+from modeling.model.batching import MAX_TOKENS, Example, pack, pad_right
+from modeling.model.logprobs import causal_lm, hidden_states
+from modeling.spec import LoraSpec
+
+HEAD = "score"
+META = "reward_meta.json"
+
+
+class RewardModel:
+    """An adapter under a name on a shared base; `mean` and `std` are those of its scores on its training answers."""
+
+    def __init__(self, model: PeftModel, name: str, device: Device, *, mean: float = 0.0, std: float = 1.0) -> None:
+        self.model = model
+        self.name = name
+        self.device = device
+        self.mean = mean
+        self.std = std
+
+    def scores(self, examples: Sequence[Example]) -> Tensor:
+        """Return scores_B in float32 with gradients, under whatever adapter is active."""
+        ids_BT = pad_right([example.tokens for example in examples], device=self.device.torch_device)
+        last_B = torch.tensor([len(example) - 1 for example in examples], device=self.device.torch_device)
+        with self.device.autocast():
+            hidden_BTD = hidden_states(self.model, ids_BT)
+        hidden_BD = hidden_BTD[torch.arange(len(examples), device=self.device.torch_device), last_B]
+        scores_B: Tensor = getattr(causal_lm(self.model), HEAD)(hidden_BD.float()).squeeze(1)
+        return scores_B
+
+    @torch.no_grad()
+    def score_all(self, examples: Sequence[Example]) -> Tensor:
+        """Return scores_N on the CPU for any number of answers, in the order given; makes its adapter the active one."""
+        self.model.set_adapter(self.name, inference_mode=True)
+        self.model.eval()
+        result_N = torch.zeros(len(examples))
+        for group in pack([len(example) for example in examples], max_tokens=MAX_TOKENS):
+            result_N[group] = self.scores([examples[i] for i in group]).cpu()
+        return result_N
+
+    def standardised(self, examples: Sequence[Example]) -> Tensor:
+        """Return scores in units of the spread over the training answers, around their mean."""
+        return (self.score_all(examples) - self.mean) / self.std
+
+
+def reward_model_new(
+    base: PreTrainedModel | PeftModel, lora: LoraSpec, device: Device, *, seed: int, name: str = "reward"
+) -> RewardModel:
+    """Return a fresh, trainable reward model that scores every answer zero."""
+    _attach_head(base)
+    model = new_adapter(base, lora, seed=seed, name=name, task="SEQ_CLS", modules_to_save=(HEAD,))
+    targets = model.peft_config[name].target_modules
+    if isinstance(targets, set):
+        targets.discard(HEAD)  # peft lists the head among "all-linear" although it trains it whole
+    return RewardModel(model, name, device)
+
+
+def reward_model_load(
+    base: PreTrainedModel | PeftModel, path: str | Path, device: Device, *, base_sha256: str, name: str = "reward"
+) -> RewardModel:
+    """Load a saved reward model, frozen. Raises: BadInput when the folder has no head or does not fit the base."""
+    folder = Path(path)
+    if HEAD not in (read_config(folder).modules_to_save or ()):
+        raise BadInput(f"{folder} is an adapter without its {HEAD!r} head, so it cannot score: train it by `reward`.")
+    _attach_head(base)
+    model = load_adapter(base, folder, name=name, base_sha256=base_sha256)
+    meta = _read_meta(folder / META)
+    return RewardModel(model, name, device, mean=meta["mean"], std=meta["std"])
+
+
+def reward_model_save(reward: RewardModel, path: Path, *, base_sha256: str) -> None:
+    """Write adapter, head and the figures of its scores."""
+    save_adapter(reward.model, path, name=reward.name, base_sha256=base_sha256)
+    meta = {"mean": reward.mean, "std": reward.std}
+    (path / META).write_text(json.dumps(meta, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _attach_head(base: PreTrainedModel | PeftModel) -> None:
+    causal = causal_lm(base)
+    if hasattr(causal, HEAD):
+        return
+    width = causal.get_output_embeddings().weight.shape[1]
+    head = nn.Linear(width, 1, bias=False, device=causal.device)
+    nn.init.zeros_(head.weight)  # every pair starts at probability one half and loss ln 2
+    head.requires_grad_(False)
+    setattr(causal, HEAD, head)
+
+
+def _read_meta(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        return {"mean": 0.0, "std": 1.0}  # made by another tool: scores are taken as they are
+    meta: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return meta

@@ -1,0 +1,232 @@
+"""Stage `rloo`: the policy samples answers, the reward model scores them, and each is judged against its siblings.
+
+REINFORCE with a leave-one-out baseline (Ahmadian et al., 2024, https://arxiv.org/abs/2402.14740): one advantage for a whole
+answer, the KL to the reference inside the reward. Policy, reference and reward model are adapters on one base in memory, and
+the answers come from the sampler that also serves.
+
+Everything random follows from (seed, step), so a checkpoint is the adapter, the optimizer and the step, and a resumed run
+ends in the same bytes. Own loop, not trl's: see docs/adr/0004-own-loops-for-reward-and-rloo.md.
+"""
+
+import math
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from modeling.data.chat import encode_prompt
+from modeling.data.prompts import Prompt, read_prompts
+from modeling.device import Device, pick_device
+from modeling.errors import BadInput, Refused, Stopped
+from modeling.model.adapters import load_adapter, new_adapter, save_adapter
+from modeling.model.base import base_sha256, load_base, load_tokenizer
+from modeling.model.batching import Example, pack, token_budget
+from modeling.model.logprobs import answer_logprobs, causal_lm, sequence_logprobs
+from modeling.model.reward import RewardModel, reward_model_load
+from modeling.rundir import RunDir
+from modeling.sampling.decoding import DecodingSettings
+from modeling.sampling.sampler import Sampler
+from modeling.spec import RLOOSpec
+from modeling.training.losses import leave_one_out_advantages, policy_gradient_loss, sequence_rewards
+from modeling.training.schedule import warm_linear
+from modeling.training.state import optimizer_for, state_read, state_write, trainable_parameters, values_read
+
+POLICY, REFERENCE = "default", "reference"
+MAX_GRAD_NORM = 1.0
+SAMPLE_EVERY_STEPS = 10
+"""How often a sampled answer is shown to the person who watches."""
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One step's answers, N = prompts x samples, prompt by prompt, and what is known of them before the update."""
+
+    prompts: list[Prompt]
+    texts: list[str]
+    examples: list[Example]
+    cut_N: Tensor
+    scores_N: Tensor
+    log_ratios_N: Tensor
+    advantages_N: Tensor
+
+
+def run(spec: RLOOSpec, run: RunDir) -> dict[str, Any]:
+    """Train and save the policy's adapter. Raises: BadInput, Refused, Stopped."""
+    device = pick_device()
+    tokenizer = load_tokenizer(spec.base)
+    prompts = list(read_prompts(spec.prompts))
+    if len(prompts) < spec.prompts_per_step:
+        raise BadInput(f"{len(prompts)} prompts are fewer than the {spec.prompts_per_step} of one step: add prompts.")
+    base, sha256 = load_base(spec.base, device), base_sha256(spec.base)
+    if spec.reference == "adapter":
+        base = load_adapter(base, spec.adapter, name=REFERENCE, base_sha256=sha256)
+    if spec.adapter:
+        model = load_adapter(base, spec.adapter, name=POLICY, trainable=True, base_sha256=sha256)
+    else:
+        model = new_adapter(base, spec.lora, name=POLICY, seed=spec.seed)
+    parameters = trainable_parameters(model)
+    reward = reward_model_load(model, spec.reward, device, base_sha256=sha256)
+    metrics = RLOOTraining(spec, run, reward, tokenizer, prompts, parameters, device).train()
+    save_adapter(model, run.artifact("adapter"), name=POLICY, base_sha256=sha256)
+    return metrics
+
+
+class RLOOTraining:
+    """The loop; its whole state is the step, the policy's adapter and its optimizer."""
+
+    def __init__(
+        self,
+        spec: RLOOSpec,
+        run: RunDir,
+        reward: RewardModel,
+        tokenizer: Any,
+        prompts: Sequence[Prompt],
+        parameters: dict[str, Tensor],
+        device: Device,
+    ) -> None:
+        self.spec, self.run, self.reward, self.device = spec, run, reward, device
+        self.model = reward.model
+        self.prompts = prompts
+        self.prompt_ids = [tuple(encode_prompt(tokenizer, prompt.messages)) for prompt in prompts]
+        self.parameters = parameters
+        self.optimizer = optimizer_for(parameters, learning_rate=spec.learning_rate)
+        self.sampler = Sampler(self.model, tokenizer, device)
+        self.saved_at = time.monotonic()
+
+    def train(self) -> dict[str, Any]:
+        """Run all steps and return the figures of the last ones, averaged."""
+        history: list[dict[str, float]] = []
+        for step in range(self._resume(), self.spec.n_steps):
+            self._checkpoint_if_due(step)
+            torch.manual_seed(_stream(self.spec.seed, step).getrandbits(48))  # LoRA dropout must not depend on the past
+            self.optimizer.param_groups[0]["lr"] = self.spec.learning_rate * warm_linear(step, self.spec.n_steps)
+            rollout = self._rollout(step)
+            figures = self._describe(rollout) | self._update(rollout)
+            self._refuse_divergence(step, figures)
+            self.run.metrics(step + 1, **figures)
+            self.run.progress(step + 1, self.spec.n_steps)
+            if step % SAMPLE_EVERY_STEPS == 0:
+                best = int(rollout.scores_N.argmax())
+                prompt = rollout.prompts[best // self.spec.samples_per_prompt]
+                self.run.message(
+                    f"Step {step + 1}, best of {len(rollout.texts)} answers: {prompt.text!r} {rollout.texts[best]!r}"
+                )
+            history.append(figures)
+        last = history[-5:]
+        return {f"final_{key}": sum(item[key] for item in last) / len(last) for key in (last[0] if last else ())}
+
+    def _rollout(self, step: int) -> Rollout:
+        chosen = self._draw(step)
+        positions = [position for position in chosen for _ in range(self.spec.samples_per_prompt)]
+        stream = _stream(self.spec.seed, step)
+        settings = DecodingSettings(max_new_tokens=self.spec.max_new_tokens)
+        self.model.set_adapter(POLICY, inference_mode=True)
+        self.model.eval()
+        completions = self.sampler.sample(
+            [self.prompt_ids[position] for position in positions], settings, [stream.getrandbits(48) for _ in positions]
+        )
+        examples = [
+            Example(self.prompt_ids[position], tuple(completion.token_ids))
+            for position, completion in zip(positions, completions, strict=True)
+        ]
+        log_ratios_N = self._log_ratios(examples)
+        scores_N = self.reward.standardised(examples).double()
+        cut_N = torch.tensor([completion.finish_reason == "length" for completion in completions])
+        rewards_N = sequence_rewards(
+            scores_N, log_ratios_N, cut_N, kl_coef=self.spec.kl_coef, cut_penalty=self.spec.cut_penalty
+        )
+        advantages_GS = leave_one_out_advantages(rewards_N.view(-1, self.spec.samples_per_prompt))
+        texts = [completion.text for completion in completions]
+        return Rollout(
+            [self.prompts[i] for i in chosen], texts, examples, cut_N, scores_N, log_ratios_N, advantages_GS.flatten()
+        )
+
+    def _log_ratios(self, examples: Sequence[Example]) -> Tensor:
+        """Return log policy - log reference of each whole answer, the k1 estimate of the KL."""
+        policy_N = sequence_logprobs(self.model, examples, self.device)
+        if self.spec.reference == "adapter":
+            self.model.set_adapter(REFERENCE, inference_mode=True)
+            return policy_N - sequence_logprobs(self.model, examples, self.device)
+        with self.model.disable_adapter():
+            return policy_N - sequence_logprobs(self.model, examples, self.device)
+
+    def _update(self, rollout: Rollout) -> dict[str, float]:
+        """Take one optimizer step per inner epoch and return what it was made of."""
+        self.model.set_adapter(POLICY)
+        self.model.train()
+        n_tokens = sum(len(example.answer) for example in rollout.examples)
+        budget = token_budget(causal_lm(self.model).config.vocab_size)
+        groups = pack([len(example) for example in rollout.examples], max_tokens=budget)
+        old: list[Tensor] = []
+        loss_sum = entropy_sum = grad_norm = 0.0
+        for epoch in range(self.spec.inner_epochs):
+            for index, group in enumerate(groups):
+                logprobs_NA, entropies_NA = answer_logprobs(
+                    self.model, [rollout.examples[i] for i in group], self.device
+                )
+                if epoch == 0:
+                    old.append(logprobs_NA.detach())
+                    entropy_sum += float(entropies_NA.sum())
+                advantages_N = rollout.advantages_N[group].to(logprobs_NA)
+                lengths_N1 = torch.tensor([[len(rollout.examples[i].answer)] for i in group], device=logprobs_NA.device)
+                mask_NA = torch.arange(logprobs_NA.shape[1], device=logprobs_NA.device) < lengths_N1
+                loss = policy_gradient_loss(logprobs_NA, old[index], advantages_N, mask_NA, clip=self.spec.clip) / n_tokens
+                torch.autograd.backward(loss)
+                loss_sum += float(loss.detach())
+            grad_norm = float(torch.nn.utils.clip_grad_norm_(self.parameters.values(), MAX_GRAD_NORM))
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        return {"loss": loss_sum / self.spec.inner_epochs, "entropy": entropy_sum / n_tokens, "grad_norm": grad_norm}
+
+    def _describe(self, rollout: Rollout) -> dict[str, float]:
+        return {
+            "reward": float(rollout.scores_N.mean()),
+            "kl_nats": float(rollout.log_ratios_N.mean()),
+            "mean_tokens": sum(len(example.answer) for example in rollout.examples) / len(rollout.examples),
+            "cut_share": float(rollout.cut_N.double().mean()),
+        }
+
+    def _refuse_divergence(self, step: int, figures: dict[str, float]) -> None:
+        broken = sorted(name for name, value in figures.items() if not math.isfinite(value))
+        if broken:
+            raise Refused(f"Training diverged at step {step + 1}: {', '.join(broken)} not finite. Lower learning_rate.")
+        if figures["kl_nats"] > self.spec.max_kl_nats:
+            raise Refused(
+                f"Training diverged at step {step + 1}: {figures['kl_nats']:.1f} nats from the reference, the limit is "
+                f"{self.spec.max_kl_nats:g}. Lower learning_rate or raise kl_coef."
+            )
+
+    def _draw(self, step: int) -> list[int]:
+        """Return the step's prompts: the pool is gone through in a new order each time round."""
+        per_round = len(self.prompts) // self.spec.prompts_per_step
+        order = list(range(len(self.prompts)))
+        random.Random(f"rloo-{self.spec.seed}-{step // per_round}").shuffle(order)  # noqa: S311 - a seeded shuffle
+        start = step % per_round * self.spec.prompts_per_step
+        return order[start : start + self.spec.prompts_per_step]
+
+    def _checkpoint_if_due(self, step: int) -> None:
+        stop = self.run.should_stop
+        if not stop and time.monotonic() - self.saved_at < self.spec.checkpoint_every_s:
+            return
+        values = {"step": step}
+        self.run.save_checkpoint(step, lambda folder: state_write(folder, self.parameters, self.optimizer, values))
+        self.saved_at = time.monotonic()
+        if stop:
+            raise Stopped(f"Stopped at step {step} of {self.spec.n_steps}; the next attempt goes on from there.")
+
+    def _resume(self) -> int:
+        folder = self.run.newest_checkpoint()
+        if folder is None:
+            return 0
+        state_read(folder, self.parameters, self.optimizer)
+        self.run.message(f"Going on from {folder.name}.")
+        step: int = values_read(folder)["step"]
+        return step
+
+
+def _stream(seed: int, step: int) -> random.Random:
+    return random.Random(f"rloo-{seed}-step-{step}")  # noqa: S311 - reproducible draws, not secrets
