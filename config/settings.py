@@ -1,21 +1,51 @@
-"""Django's settings, read from the environment in this one place."""
+"""Django's settings, read from the environment in this one place. Every variable is in README, under Settings."""
 
-from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 from environs import Env
 
+from config.databases import database_settings
+from config.environment import BASE_DIR, home_dir, read_secret, secret_file, socket_dir
+from config.logs import configure_logs
+
 env = Env()
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-HOME = Path(env.str("PLUMBLINE_HOME", str(BASE_DIR / "var"))).resolve()
+# ---- Places ---------------------------------------------------------------------------------------------------------
+
+HOME = home_dir()
 """Everything that Plumbline writes: database, secrets, runs, models."""
 
 RUNS_ROOT = HOME / "runs"
+"""One folder a training run and attempt; all train workers see the same one."""
+
 ARTIFACTS_ROOT = HOME / "artifacts"
+"""Finished models and snapshots."""
+
+SOCKET_DIR = socket_dir(HOME)
+
+# ---- Site -----------------------------------------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", False)
-SECRET_KEY = env.str("SECRET_KEY", "insecure-default")
+SECRET_KEY = env.str("SECRET_KEY", "") or read_secret(secret_file(HOME, "secret-key")) or "insecure-none-was-set"
+"""`config.security.require_safe_secret` stops every server and worker that would run on the placeholder."""
+
+PUBLIC_URL = env.str("PUBLIC_URL", "").rstrip("/")
+"""The address that people type, when a proxy stands in front: https://plumbline.example.org."""
+
+_public = urlsplit(PUBLIC_URL)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+if _public.hostname:
+    ALLOWED_HOSTS = [*ALLOWED_HOSTS, _public.hostname]
+    CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 
 INSTALLED_APPS = [
     "config.apps.PlumblineConfig",
@@ -26,6 +56,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django_htmx",
     "rest_framework",
@@ -35,14 +66,9 @@ INSTALLED_APPS = [
     "rules.apps.AutodiscoverRulesConfig",
 ]
 
-AUTH_USER_MODEL = "feedback.User"
-KNOX_TOKEN_MODEL = "feedback.ApiToken"
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-DATABASES = {"default": env.dj_db_url("DATABASE_URL", f"sqlite:///{HOME / 'db.sqlite3'}")}
-USE_TZ = True
-
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "config.security.SecurityHeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -53,6 +79,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
+
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -67,11 +94,154 @@ TEMPLATES = [
         },
     },
 ]
-ROOT_URLCONF = "config.urls"
-WSGI_APPLICATION = "config.wsgi.application"
-AUTHENTICATION_BACKENDS = ["rules.permissions.ObjectPermissionBackend", "django.contrib.auth.backends.ModelBackend"]
-STATIC_URL = "static/"
+
+STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = HOME / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage",
+    },
+}
+
+# ---- People and their sessions --------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "feedback.User"
+AUTHENTICATION_BACKENDS = ["rules.permissions.ObjectPermissionBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
 LOGIN_URL = "account:login"
 LOGIN_REDIRECT_URL = "feedback:projects"
+LOGOUT_REDIRECT_URL = "account:login"
+
+_HTTPS = _public.scheme == "https"
+SESSION_COOKIE_NAME = "plumbline_session"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True  # pages hand the token to htmx in an attribute of <body>
+CSRF_COOKIE_NAME = "plumbline_csrf"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+if _HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 30 * 24 * 3600
+
+# ---- API ------------------------------------------------------------------------------------------------------------
+
+KNOX_TOKEN_MODEL = "feedback.ApiToken"  # noqa: S105 - a model's name
+REST_KNOX = {
+    "TOKEN_TTL": None,  # a program's key lives until somebody revokes it
+    "AUTO_REFRESH": False,
+}
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["feedback.api.authentication.ApiTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser", "rest_framework.parsers.MultiPartParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "feedback.api.errors.exception_handler",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Plumbline",
+    "DESCRIPTION": "Everything a program needs to be an annotator, and to launch and follow alignment rounds.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+
+# ---- Services -------------------------------------------------------------------------------------------------------
+
+DATABASES = {
+    "default": database_settings(env.str("DATABASE_URL", "") or f"sqlite:///{quote(str(HOME / 'db.sqlite3'))}")
+}
+
+EMBEDDED_BROKER_SOCKET = SOCKET_DIR / "valkey.sock"
+"""Of the broker that the supervisor starts when BROKER_URL is not set."""
+
+CACHE_URL = env.str("CACHE_URL", "") or f"unix://{quote(str(EMBEDDED_BROKER_SOCKET))}?db=1"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}}
+
+CELERY_BROKER_URL = env.str("BROKER_URL", "") or f"redis+socket://{quote(str(EMBEDDED_BROKER_SOCKET))}"
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]  # what lies in a broker is never unpickled
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_CREATE_MISSING_QUEUES = True
+CELERY_TASK_ROUTES = {"alignment.run_execute": {"queue": "train"}}
+# Short jobs are idempotent and acknowledged late: a killed worker's message comes back.
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+# A training is acknowledged at once: it outlasts every visibility timeout, and Redis would start it once more beside
+# itself. The database's lease and the reaper bring a lost one back.
+CELERY_TASK_ANNOTATIONS = {"alignment.run_execute": {"acks_late": False, "reject_on_worker_lost": False}}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "run" / "beat-schedule")
+if CELERY_BROKER_URL.startswith(("redis", "rediss", "valkey")):
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        # Longer than any short job (sampling a large batch takes minutes); a job redelivered while it still runs would
+        # only repeat what is already stored.
+        "visibility_timeout": 1_800,
+        # Look for unacknowledged messages at every poll: with the default, redelivery came up to 100 s late.
+        "unacked_restore_throttle": 1,
+        # A broker that does not answer must not hold a request: dispatch then leaves the work to the periodic jobs.
+        "socket_connect_timeout": 2,
+    }
+    CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.2}
+
+# ---- Training and serving -------------------------------------------------------------------------------------------
+
+RUN_HEARTBEAT_S = env.float("RUN_HEARTBEAT_S", 2.0)
+"""How often a worker raises a run's heartbeat counter."""
+RUN_REAP_S = env.float("RUN_REAP_S", 10.0)
+"""How often the reaper looks; a counter that stood still over three looks means a dead worker."""
+ROUNDS_ADVANCE_S = env.float("ROUNDS_ADVANCE_S", 5.0)
+RECONCILE_S = env.float("RECONCILE_S", 15.0)
+ASSIGNMENTS_EXPIRE_S = env.float("ASSIGNMENTS_EXPIRE_S", 30.0)
+
+TRAIN_NICE = env.int("TRAIN_NICE", 10)
+"""Added to a training's niceness: on a shared machine the pages come first."""
+MODELING_THREADS = env.int("MODELING_THREADS", 0)
+"""Threads a modeling process may use; 0 lets it choose."""
+
+POLICY_URL = env.str("POLICY_URL", "").rstrip("/")
+"""An OpenAI-compatible server with vLLM's adapter calls, instead of the embedded policy server."""
+POLICY_KEY = env.str("POLICY_KEY", "")
+POLICY_KEY_FILE = secret_file(HOME, "policy-key")
+POLICY_SOCKET_DIR = SOCKET_DIR
+
+
+def _every(job: str, seconds: float) -> dict[str, object]:
+    # A look that waited longer than its period is dropped: the next one sees the same database.
+    return {"task": job, "schedule": seconds, "options": {"expires": max(seconds, 1.0)}}
+
+
+CELERY_BEAT_SCHEDULE = {
+    job: _every(job, seconds)
+    for job, seconds in {
+        "feedback.assignments_expire": ASSIGNMENTS_EXPIRE_S,
+        "alignment.rounds_advance_all": ROUNDS_ADVANCE_S,
+        "alignment.runs_reap": RUN_REAP_S,
+        "alignment.deployment_reconcile": RECONCILE_S,
+    }.items()
+}
+
+# ---- Logs -----------------------------------------------------------------------------------------------------------
+
+LOGGING_CONFIG = None
+configure_logs()
