@@ -12,6 +12,8 @@ class Round(models.Model):
     project = models.ForeignKey("feedback.Project", on_delete=models.PROTECT, related_name="rounds")
     number = models.PositiveIntegerField()
     state = models.CharField(max_length=16, choices=RoundState.choices)
+    is_build = models.BooleanField(default=False)
+    """It builds or imports a base (number 0, or a later number after a failed build)."""
     recipe = models.JSONField(default=dict)
     """Frozen at launch; `alignment.domain.recipe`."""
     seed = models.BigIntegerField(default=0)
@@ -24,6 +26,13 @@ class Round(models.Model):
     )
     """What the round made: the SFT policy in round 0, else the trained policy."""
     error = models.TextField(blank=True)
+    """Why it failed or was cancelled."""
+    waiting_for = models.TextField(blank=True)
+    """What keeps a live round where it is, in one sentence, when it is not work or people."""
+    sampling_lease = models.UUIDField(null=True, blank=True)
+    """Of the worker that samples the batch now."""
+    sampling_beat_at = models.DateTimeField(null=True, blank=True)
+    """When that worker last stored answers; a second worker leaves the batch alone while this is fresh."""
     launched_by = models.ForeignKey("feedback.User", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     launched_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -17,6 +17,8 @@ class Run(models.Model):
     spec = models.JSONField()
     state = models.CharField(max_length=16, choices=RunState.choices, default=RunState.QUEUED)
     attempt = models.PositiveIntegerField(default=0)
+    crashes = models.PositiveIntegerField(default=0)
+    """Attempts that ended by a crash; a worker's orderly shutdown is none."""
     lease_id = models.UUIDField(null=True, blank=True)
     """Of the worker that runs it now; a result with another lease does not count."""
     heartbeat = models.PositiveBigIntegerField(default=0)

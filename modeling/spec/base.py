@@ -112,6 +112,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return tuple(_convert(args[0], item, f"{where}[{i}]") for i, item in enumerate(value))
     if dataclasses.is_dataclass(hint):
         return value if isinstance(value, hint) else build(typing.cast(type, hint), value, where)  # type: ignore[arg-type]
+    if origin is dict:
+        hint = dict
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     right = isinstance(value, hint) and not (hint is not bool and isinstance(value, bool))
