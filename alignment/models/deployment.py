@@ -1,6 +1,6 @@
 from django.db import models
 
-from alignment.domain.states import DeploymentState
+from alignment.domain.states import LEGAL, DeploymentState
 
 
 class Deployment(models.Model):
@@ -19,6 +19,8 @@ class Deployment(models.Model):
     error = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     live_at = models.DateTimeField(null=True, blank=True)
+
+    legal_transitions = LEGAL
 
     class Meta:
         constraints = [

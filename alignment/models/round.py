@@ -1,6 +1,6 @@
 from django.db import models
 
-from alignment.domain.states import FINAL_ROUND_STATES, RoundState
+from alignment.domain.states import FINAL_ROUND_STATES, LEGAL, RoundState
 
 
 class Round(models.Model):
@@ -37,6 +37,8 @@ class Round(models.Model):
     launched_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+
+    legal_transitions = LEGAL
 
     class Meta:
         constraints = [

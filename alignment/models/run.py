@@ -1,6 +1,6 @@
 from django.db import models
 
-from alignment.domain.states import RunState
+from alignment.domain.states import LEGAL, RunState
 
 
 class Run(models.Model):
@@ -40,6 +40,8 @@ class Run(models.Model):
     sent_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+
+    legal_transitions = LEGAL
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["round", "purpose"], name="run_purpose_once")]

@@ -47,7 +47,10 @@ class BatchState(TextChoices):
     OPEN = "open", "Open"
     """Tasks can be claimed and judgments corrected."""
     CLOSED = "closed", "Closed"
-    """No claims, no corrections; late judgments of live leases are kept for the next round."""
+    """No claims, no corrections; late judgments of once-valid leases are kept for the next round.
+
+    A round that ended without a policy may open it again.
+    """
     FAILED = "failed", "Failed"
     """Sampling ended without any task; the transition says why."""
 
@@ -60,7 +63,7 @@ class AssignmentState(TextChoices):
     EXPIRED = "expired", "Expired"
     """The lease ran out and the slot was given back; a late judgment is still accepted."""
     RELEASED = "released", "Released"
-    """Given back by the annotator (skip) or an admin."""
+    """Skipped: given back by the annotator, who does not get this task again."""
 
 
 class IllegalTransition(Exception):  # noqa: N818 - reads as the sentence it is
@@ -70,12 +73,12 @@ class IllegalTransition(Exception):  # noqa: N818 - reads as the sentence it is
 LEGAL: Mapping[enum.Enum, frozenset[enum.Enum]] = {
     BatchState.SAMPLING: frozenset({BatchState.OPEN, BatchState.FAILED, BatchState.CLOSED}),
     BatchState.OPEN: frozenset({BatchState.CLOSED}),
-    BatchState.CLOSED: frozenset(),
+    BatchState.CLOSED: frozenset({BatchState.OPEN}),
     BatchState.FAILED: frozenset({BatchState.SAMPLING}),
     AssignmentState.HELD: frozenset(
         {AssignmentState.SUBMITTED, AssignmentState.EXPIRED, AssignmentState.RELEASED},
     ),
     AssignmentState.EXPIRED: frozenset({AssignmentState.SUBMITTED, AssignmentState.HELD}),
     AssignmentState.SUBMITTED: frozenset(),
-    AssignmentState.RELEASED: frozenset({AssignmentState.HELD}),
+    AssignmentState.RELEASED: frozenset(),
 }

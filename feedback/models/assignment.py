@@ -1,6 +1,6 @@
 from django.db import models
 
-from feedback.domain.states import AssignmentState
+from feedback.domain.states import LEGAL, AssignmentState
 
 
 class Assignment(models.Model):
@@ -11,10 +11,14 @@ class Assignment(models.Model):
     state = models.CharField(max_length=16, choices=AssignmentState.choices, default=AssignmentState.HELD)
     order = models.JSONField()
     """The shuffled item numbers as shown: `order[0]` is the answer under letter A."""
+    protocol = models.ForeignKey("feedback.Protocol", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    """The guidelines that were shown with it; a judgment is recorded under these, also when they change meanwhile."""
     lease_expires_at = models.DateTimeField()
     shown_at = models.DateTimeField(null=True, blank=True)
     """Empty while prefetched; a prefetched task has a lease of two minutes."""
     created_at = models.DateTimeField(auto_now_add=True)
+
+    legal_transitions = LEGAL
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["task", "annotator"], name="assignment_once")]

@@ -1,6 +1,6 @@
 from django.db import models
 
-from feedback.domain.states import BatchState
+from feedback.domain.states import LEGAL, BatchState
 
 
 class Batch(models.Model):
@@ -16,6 +16,8 @@ class Batch(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     opened_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
+
+    legal_transitions = LEGAL
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "number"], name="batch_number_once")]

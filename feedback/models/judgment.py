@@ -10,7 +10,10 @@ class Judgment(models.Model):
     protocol = models.ForeignKey("feedback.Protocol", on_delete=models.PROTECT, related_name="judgments")
     """The guidelines and rules it was made under."""
     ranks = models.JSONField()
-    """Rank of each item by item number, 1 is best, equal numbers are ties: [2, 1, 1, 4]."""
+    """Rank of each item by item number: 1 + the number of better answers, so equal numbers are ties: [3, 1, 1, 4]."""
+    n_pairs = models.PositiveSmallIntegerField()
+    """Pairs with a winner in `ranks`; kept, so that counting never reads JSON."""
+    n_ties = models.PositiveSmallIntegerField()
     strength = models.SmallIntegerField(null=True, blank=True)
     ratings = models.JSONField(default=dict)
     flags = models.JSONField(default=list)
