@@ -7,8 +7,10 @@ backend, no chains, no reliance on the broker's redelivery.
 import os
 
 from celery import Celery, signals
+from django.core.exceptions import ImproperlyConfigured
 
 from config.logs import configure_logs
+from config.security import require_safe_secret
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -21,3 +23,13 @@ app.autodiscover_tasks(related_name="jobs")
 def use_our_logs(**_: object) -> None:
     """Keep Celery from installing its own handlers: every process of the house logs alike."""
     configure_logs()
+
+
+@signals.celeryd_init.connect
+@signals.beat_init.connect
+def refuse_guessable_secret(**_: object) -> None:
+    """A worker signs and stores as much as a web process does. Celery logs and forgets a receiver's plain exception."""
+    try:
+        require_safe_secret()
+    except ImproperlyConfigured as error:
+        raise SystemExit(str(error)) from error
