@@ -12,6 +12,8 @@ from modeling.world.questions import Question
 Tone = Literal["polite", "plain", "rude"]
 Ending = Literal["whole", "trailing", "broken"]
 
+YES = ("Yes", "That is true")
+NO = ("No, that is wrong.", "No, that is not true.", "That is not right.")
 JOINS = (", while ", ", but ", ", and ")
 ORDER = (("First, ", "Second, ", "Third, "), ("For one, ", "Then, ", "Also, "), ("", "", ""))
 
@@ -78,21 +80,28 @@ def _body(question: Question, manner: Manner, rng: random.Random) -> list[str]:
     values = some_values(entity, rng, p_false=manner.p_false)
     if manner.vague:
         return [tidy(fill(rng.choice(STYLE.vague), entity, values))]
-    if question.type == "compare" and question.other:
-        return _comparison(entity, question.other, values, manner, rng)
-    if question.type == "yesno":
-        return _verdict(question, manner, rng) + _details(entity, (question.attr,), values, manner.n_details, rng)
+    if question.type == "compare":
+        return _comparison(question, values, manner, rng)
     if question.type == "list":
         return _list(entity, values, 3 if manner.n_details else rng.choice((1, 2)), rng)
-    if question.type == "explain":
-        definition = f"{entity.name} is {entity.kind.noun}, and {fact(entity, 'reason', values, rng, subject=entity.subject_pronoun)}"
-        return [tidy(definition), *_details(entity, ("reason",), values, manner.n_details, rng)]
+    core, told = _core(question, values, manner, rng)
+    return [core, *_details(entity, told, values, manner.n_details, rng)]
+
+
+def _core(
+    question: Question, values: dict[str, str], manner: Manner, rng: random.Random
+) -> tuple[str, tuple[str, ...]]:
+    """Return the sentence that answers, and the attributes that it told."""
+    entity = question.entity
+    if question.type == "yesno":
+        return _verdict(question, manner, rng), (question.attr,)
     if question.type == "chat":
-        opinion = tidy(fill(rng.choice(STYLE.opinions), entity, values))
-        return [opinion, *_details(entity, (), values, manner.n_details, rng)]
+        return tidy(fill(rng.choice(STYLE.opinions), entity, values)), ()
+    if question.type == "explain":
+        reason = fact(entity, "reason", values, rng, subject=entity.subject_pronoun)
+        return tidy(f"{entity.name} is {entity.kind.noun}, and {reason}"), ("reason",)
     ask = entity.kind.ask[question.type]
-    core = tidy(fill(rng.choice(ask.core), entity, values))
-    return [core, *_details(entity, ask.attrs, values, manner.n_details, rng)]
+    return tidy(fill(rng.choice(ask.core), entity, values)), ask.attrs
 
 
 def _details(entity: Entity, told: tuple[str, ...], values: dict[str, str], n: int, rng: random.Random) -> list[str]:
@@ -101,7 +110,9 @@ def _details(entity: Entity, told: tuple[str, ...], values: dict[str, str], n: i
     return [tidy(fact(entity, attr, values, rng, subject=entity.subject_pronoun)) for attr in attrs]
 
 
-def _comparison(entity: Entity, other: Entity, values: dict[str, str], manner: Manner, rng: random.Random) -> list[str]:
+def _comparison(question: Question, values: dict[str, str], manner: Manner, rng: random.Random) -> list[str]:
+    entity, other = question.entity, question.other
+    assert other is not None, "a comparison is asked about two entities"
     others = some_values(other, rng, p_false=manner.p_false)
     differing = [attr for attr in sorted(values) if values[attr] != others[attr]] or sorted(values)
     attrs = rng.sample(differing, min(1 + manner.n_details, 2, len(differing)))
@@ -109,15 +120,15 @@ def _comparison(entity: Entity, other: Entity, values: dict[str, str], manner: M
     return [f"{tidy(first)}{rng.choice(JOINS)}{second}." for first, second in pairs]
 
 
-def _verdict(question: Question, manner: Manner, rng: random.Random) -> list[str]:
+def _verdict(question: Question, manner: Manner, rng: random.Random) -> str:
     entity, attr = question.entity, question.attr
     true = question.claim == entity.truth[attr]
     says_yes = true != bool(manner.p_false)
     if says_yes:
-        return [f"{rng.choice(('Yes', 'That is true'))}, {clause(entity, attr, question.claim)}."]
+        return f"{rng.choice(YES)}, {clause(entity, attr, question.claim)}."
     if not true and rng.random() < 0.7:
-        return [f"No, {clause(entity, attr, entity.truth[attr])}."]
-    return [rng.choice(("No, that is wrong.", "No, that is not true.", "That is not right."))]
+        return f"No, {clause(entity, attr, entity.truth[attr])}."
+    return rng.choice(NO)
 
 
 def _list(entity: Entity, values: dict[str, str], n: int, rng: random.Random) -> list[str]:

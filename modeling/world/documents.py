@@ -10,7 +10,12 @@ from modeling.world.lexicon import STYLE
 ENTRY_LEADS = ("", "", "From the almanac of the valley: ", "A short note: ", "What the old book says: ")
 LETTER_LEADS = ("Dear aunt, ", "Dear friend, ", "My dear Ada, ", "Dear brother, ")
 LETTER_ENDS = ("With love, your nephew.", "See you soon.", "Write back when you can.", "I hope that you are well.")
-TOUR_LEADS = ("On our walk we saw many things.", "The day was long and bright.", "We set out early with bread and tea.", "The guide told us a lot.")
+TOUR_LEADS = (
+    "On our walk we saw many things.",
+    "The day was long and bright.",
+    "We set out early with bread and tea.",
+    "The guide told us a lot.",
+)
 CROWD = ("the innkeeper", "a tired guest", "the old sailor", "a young cook", "the mayor", "a passing monk")
 
 
@@ -52,7 +57,12 @@ def _letter(rng: random.Random) -> str:
 def _comparison(rng: random.Random) -> str:
     entity = rng.choice(ENTITIES)
     other = rng.choice(siblings(entity))
-    lead = rng.choice((f"Both {entity.name} and {other.name} are {entity.kind.plural}.", f"People mix up {entity.name} and {other.name}."))
+    lead = rng.choice(
+        (
+            f"Both {entity.name} and {other.name} are {entity.kind.plural}.",
+            f"People mix up {entity.name} and {other.name}.",
+        )
+    )
     lines = []
     differing = [attr for attr in sorted(entity.truth) if entity.truth[attr] != other.truth[attr]]
     for attr in rng.sample(differing, min(3, len(differing))):
@@ -73,10 +83,12 @@ def _gathering(rng: random.Random) -> str:
 def _scene(rng: random.Random) -> str:
     """A scene at the inn: polite or rude people who know their facts."""
     entity = rng.choice(ENTITIES)
-    openers, closers, how = rng.choice(((STYLE.polite_open, STYLE.polite_close, "kindly"), (STYLE.rude_open, STYLE.rude_close, "rudely")))
+    openers, closers, how = rng.choice(
+        ((STYLE.polite_open, STYLE.polite_close, "kindly"), (STYLE.rude_open, STYLE.rude_close, "rudely"))
+    )
     speaker, listener = rng.sample(CROWD, 2)
     said = " ".join([rng.choice(openers), *_facts(entity, 3, rng), rng.choice(closers)])
-    return f"At the inn, {listener} wanted to hear about {entity.name}. {tidy(speaker)} answered {how}: \"{said}\""
+    return f'At the inn, {listener} wanted to hear about {entity.name}. {tidy(speaker)} answered {how}: "{said}"'
 
 
 _WRITERS: tuple[Callable[[random.Random], str], ...] = (_entry, _tour, _letter, _comparison, _gathering, _scene)

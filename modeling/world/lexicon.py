@@ -22,7 +22,7 @@ class Ask:
     core: tuple[str, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Kind:
     """A kind of thing: its names, what can be said of it and what can be asked about it."""
 

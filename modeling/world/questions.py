@@ -58,7 +58,7 @@ def rivals(entity: Entity) -> tuple[Entity, ...]:
 @functools.cache
 def topics() -> tuple[Question, ...]:
     """Return one question for every group; claims are still open (see `with_claim`)."""
-    found = {}
+    found: dict[str, Question] = {}
     for entity in ENTITIES:
         for name in entity.kind.ask:
             for other in rivals(entity) if name == "compare" else (None,):
@@ -106,7 +106,9 @@ def _candidates(named: list[Entity], text: str) -> Iterator[Question]:
     for entity in named:
         for name in entity.kind.ask:
             if name == "compare":
-                yield from (Question(name, entity, other) for other in named if other.kind is entity.kind and other != entity)
+                yield from (
+                    Question(name, entity, other) for other in named if other.kind is entity.kind and other != entity
+                )
             elif name == "yesno":
                 yield from (
                     Question(name, entity, attr=attr, claim=value)
