@@ -94,8 +94,6 @@ def test_no_question_of_one_split_is_asked_in_another(prompts):
             question = question_read(text)
             assert question.split == row["split"]
             asked[row["split"]].update(p for p in question.phrasings() if p in text)
-                text.removeprefix(text[: text.find(p)]) for p in question.phrasings() if p in text
-            )
     for one, two in itertools.combinations(asked.values(), 2):
         assert one
         assert not one & two
