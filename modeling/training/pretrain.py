@@ -1,0 +1,194 @@
+"""Stage `pretrain`: a Llama from scratch on packed text. Our own loop, in the spirit of karpathy/nanochat.
+
+Shapes: B windows, T tokens, D hidden width, V vocabulary. Weights are float32; products run in bfloat16 where the
+hardware has it. A step depends on weights, moments and its number alone, so that is all a checkpoint holds.
+"""
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from modeling.device import Device, pick_device
+from modeling.errors import BadInput, Refused, Stopped
+from modeling.model.base import load_tokenizer
+from modeling.rundir import RunDir
+from modeling.spec import PretrainSpec
+from modeling.training.packing import Packed, Tokens, Windows, pack_files
+from modeling.training.schedule import warm_cosine
+from modeling.training.state import state_read, state_write, values_read
+
+_MAX_GRAD_NORM = 1.0
+_BETAS = (0.9, 0.95)
+_N_REPORTS = 200  # points of the loss curve; more than a page can show
+_N_EVALUATIONS = 10
+_HELD_OUT_TOKENS = 32_768  # half a second on two cores, and a standard error near 0.01 nats
+
+
+def run(spec: PretrainSpec, run: RunDir) -> dict[str, Any]:
+    """Train and write `base/` with the tokenizer in it. Returns the losses and the speed."""
+    device = pick_device()
+    tokenizer = load_tokenizer(spec.tokenizer)
+    packed = pack_files(spec.texts, tokenizer)
+    if len(packed.train) < 3 * spec.context_length:
+        raise BadInput(
+            f"The texts hold {len(packed.train)} tokens, too few for a context of {spec.context_length}: "
+            "give more text or a smaller context_length."
+        )
+    run.message(f"{len(packed.train):,} tokens to train on, {len(packed.held_out):,} held out.")
+    model = new_llama(spec, tokenizer).to(device.torch_device)
+    metrics = _Loop(spec, run, device, model, packed).run_to_end()
+    folder = run.artifact("base")
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return metrics
+
+
+def new_llama(spec: PretrainSpec, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """Return a Llama with random weights and tied embeddings.
+
+    Source: Touvron et al., 2023, https://arxiv.org/abs/2302.13971.
+    """
+    tokens = {
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=spec.hidden_size, intermediate_size=_feed_forward(spec.hidden_size),
+        num_hidden_layers=spec.n_layers, num_attention_heads=spec.n_heads, num_key_value_heads=spec.n_heads,
+        max_position_embeddings=spec.context_length, tie_word_embeddings=True, attn_implementation="sdpa", **tokens,
+    )  # fmt: skip
+    model = LlamaForCausalLM(config)
+    model.generation_config = GenerationConfig(**tokens)
+    return model
+
+
+def _feed_forward(hidden_size: int) -> int:
+    """Return 8/3 of the width, as Llama does, in multiples of 32 for the matrix kernels."""
+    return math.ceil(hidden_size * 8 / 3 / 32) * 32
+
+
+class _Loop:
+    """One training, from its newest checkpoint to its end."""
+
+    def __init__(
+        self, spec: PretrainSpec, run: RunDir, device: Device, model: LlamaForCausalLM, packed: Packed
+    ) -> None:
+        self.spec, self.run, self.device, self.model, self.held_out = spec, run, device, model, packed.held_out
+        self.windows = Windows(packed.train, length=spec.context_length, seed=spec.seed)
+        self.parameters = dict(model.named_parameters())
+        self.optimizer = _optimizer(self.parameters, spec)
+        self.tokens_per_step = spec.batch_size * spec.context_length
+        self.n_steps = max(1, spec.n_tokens // self.tokens_per_step)
+        self.step, self.trained_s = 0, 0.0
+        self._restore()
+
+    def run_to_end(self) -> dict[str, Any]:
+        loss, since_report, since_save = math.nan, (time.monotonic(), self.step), time.monotonic()
+        report_every, evaluate_every = max(1, self.n_steps // _N_REPORTS), max(1, self.n_steps // _N_EVALUATIONS)
+        started_at, started_step = time.monotonic(), self.step
+        self.model.train()
+        while self.step < self.n_steps:
+            loss = self._train_step()
+            self.step += 1
+            now = time.monotonic()
+            self.run.progress(self.step, self.n_steps)
+            if self.step % report_every == 0:
+                speed = (self.step - since_report[1]) * self.tokens_per_step / (now - since_report[0])
+                self._report(loss=loss, tokens_per_s=round(speed), lr=self._learning_rate(self.step - 1))
+                since_report = (now, self.step)
+            if self.step % evaluate_every == 0 and self.step < self.n_steps:
+                self._report_held_out()
+                since_report = (time.monotonic(), self.step)
+            if self.run.should_stop and self.step < self.n_steps:
+                self._save()
+                raise Stopped(f"Stopped at step {self.step} of {self.n_steps}; a checkpoint holds everything so far.")
+            if now - since_save >= self.spec.checkpoint_every_s and self.step < self.n_steps:
+                self._save()
+                since_save = time.monotonic()
+        n_tokens = (self.step - started_step) * self.tokens_per_step
+        return {
+            "loss": loss,
+            "held_out_loss": self._report_held_out(),
+            "n_parameters": sum(parameter.numel() for parameter in self.parameters.values()),
+            "n_tokens": self.step * self.tokens_per_step,
+            "n_text_tokens": len(self.windows.tokens),
+            "tokens_per_s": round(n_tokens / max(time.monotonic() - started_at, 1e-9)),
+        }
+
+    def _train_step(self) -> float:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate(self.step)
+        loss = self._loss(self.windows.batch(self.step, self.spec.batch_size))
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise Refused(f"The loss became {value} at step {self.step}: training diverged. Lower learning_rate.")
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters.values(), _MAX_GRAD_NORM)
+        self.optimizer.step()
+        return value
+
+    def _loss(self, windows: np.ndarray) -> Tensor:
+        """Return the mean cross entropy of a batch of windows (B, T + 1)."""
+        tokens_BT = torch.from_numpy(windows).to(self.device.torch_device)
+        with self.device.autocast():
+            # No mask: scaled-dot-product attention then takes its fast causal path.
+            hidden_BTD = self.model.model(input_ids=tokens_BT[:, :-1], use_cache=False).last_hidden_state
+            logits_BTV = self.model.lm_head(hidden_BTD)
+        return functional.cross_entropy(logits_BTV.float().flatten(0, 1), tokens_BT[:, 1:].flatten())
+
+    def _learning_rate(self, step: int) -> float:
+        return self.spec.learning_rate * warm_cosine(step, self.n_steps, warmup_share=self.spec.warmup_share)
+
+    # -- looking
+
+    def _report(self, **values: float) -> None:
+        self.run.metrics(self.step, **values)
+
+    def _report_held_out(self) -> float | None:
+        value = self._held_out_loss(self.held_out)
+        if value is not None:
+            self._report(held_out_loss=value)
+        return value
+
+    @torch.no_grad()
+    def _held_out_loss(self, tokens: Tokens) -> float | None:
+        length = self.spec.context_length
+        n_windows = min((len(tokens) - 1) // length, max(1, _HELD_OUT_TOKENS // length))
+        if n_windows == 0:
+            return None
+        windows = np.stack([tokens[i * length : (i + 1) * length + 1] for i in range(n_windows)]).astype(np.int64)
+        losses = [float(self._loss(windows[i : i + 1])) for i in range(n_windows)]
+        return sum(losses) / n_windows
+
+    # -- checkpoints
+
+    def _save(self) -> None:
+        values = {"step": self.step}
+        self.run.save_checkpoint(self.step, lambda folder: state_write(folder, self.parameters, self.optimizer, values))
+
+    def _restore(self) -> None:
+        checkpoint = self.run.newest_checkpoint()
+        if checkpoint is None:
+            return
+        state_read(checkpoint, self.parameters, self.optimizer)
+        self.step = int(values_read(checkpoint)["step"])
+        self.run.message(f"Going on from step {self.step} of {self.n_steps}.")
+
+
+def _optimizer(parameters: dict[str, Tensor], spec: PretrainSpec) -> torch.optim.AdamW:
+    """Return AdamW that decays matrices and leaves the norms' gains alone."""
+    matrices = [parameter for parameter in parameters.values() if parameter.ndim >= 2]
+    gains = [parameter for parameter in parameters.values() if parameter.ndim < 2]
+    groups = [
+        {"params": matrices, "weight_decay": spec.weight_decay},
+        {"params": gains, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=spec.learning_rate, betas=_BETAS, fused=True)
