@@ -27,6 +27,9 @@ class Deployment(models.Model):
             models.UniqueConstraint(
                 fields=["project"], condition=models.Q(state=DeploymentState.LIVE), name="deployment_one_live"
             ),
+            models.UniqueConstraint(
+                fields=["project"], condition=models.Q(state=DeploymentState.LOADING), name="deployment_one_loading"
+            ),
         ]
 
     def __str__(self) -> str:
