@@ -41,7 +41,8 @@ def lease_claim(*, run_id: int) -> Lease | None:
     try:
         transition(
             obj=run, to=RunState.RUNNING, where={"attempt": run.attempt}, lease_id=lease.lease_id,
-            attempt=lease.attempt, heartbeat=run.heartbeat + 1, reaper_still_looks=0, started_at=timezone.now(), error="",
+            attempt=lease.attempt, heartbeat=run.heartbeat + 1, reaper_still_looks=0, started_at=timezone.now(),
+            error="",
         )  # fmt: skip
     except (IllegalTransition, Conflict):
         return None
