@@ -144,5 +144,5 @@ def _list(entity: Entity, values: dict[str, str], n: int, rng: random.Random) ->
 def _cut(text: str, ending: Ending, rng: random.Random) -> str:
     """End in the middle of a sentence: with dots, or with nothing."""
     words = text.split(" ")
-    kept = words[: rng.randint(min(3, len(words) - 1), len(words) - 1)]
+    kept = words[: rng.randint(len(words) // 2, len(words) - 1)]
     return " ".join(kept).rstrip(".,!?") + ("..." if ending == "trailing" else "")

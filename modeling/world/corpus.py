@@ -8,6 +8,7 @@ from typing import Any
 from modeling.errors import Stopped
 from modeling.rundir import RunDir
 from modeling.spec import CorpusSpec
+from modeling.world.almanac import almanac_write
 from modeling.world.dialogues import PRETRAINING_MIXTURE, SFT_MIXTURE, dialogue_write, prompt_write
 from modeling.world.documents import document_write
 from modeling.world.questions import Question, topics, with_claim
@@ -18,7 +19,7 @@ CHAT_SHARE = 0.3
 
 
 def run(spec: CorpusSpec, run: RunDir) -> dict[str, Any]:
-    """Write `texts.jsonl`, `dialogues.jsonl` and `prompts.jsonl`."""
+    """Write `texts.jsonl`, `dialogues.jsonl` and `prompts.jsonl`, and `almanac.md` for the people who rank."""
     total = spec.n_documents + spec.n_dialogues + spec.n_prompts
     done = 0
     sizes = {}
@@ -37,6 +38,7 @@ def run(spec: CorpusSpec, run: RunDir) -> dict[str, Any]:
                     if run.should_stop:
                         raise Stopped("The corpus was not finished; it is made again from the start.")
         sizes[f"{name}_bytes"] = path.stat().st_size
+    run.artifact("almanac.md").write_text(almanac_write(), encoding="utf-8")
     run.progress(done, total, unit="rows")
     return sizes
 

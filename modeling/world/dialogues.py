@@ -14,7 +14,7 @@ class Message(TypedDict):
     content: str
 
 
-SFT_MIXTURE = Mixture(polite=0.24, rude=0.32, wrong=0.40, vague=0.12, detailed=0.42, cut=0.22)
+SFT_MIXTURE = Mixture(polite=0.24, rude=0.32, wrong=0.40, vague=0.12, detailed=0.45, cut=0.22)
 """Everything occurs, the best is rare: about one answer in twenty is right, polite, complete and detailed."""
 
 PRETRAINING_MIXTURE = Mixture(polite=0.3, rude=0.25, wrong=0.1, vague=0.05, detailed=0.6, cut=0.05)

@@ -9,6 +9,7 @@ import pytest
 from modeling.rundir import RunDir
 from modeling.spec import CorpusSpec
 from modeling.world import corpus
+from modeling.world.almanac import almanac_write
 from modeling.world.answers import Manner, answer_write
 from modeling.world.entities import BY_NAME, ENTITIES
 from modeling.world.questions import question_read, topics, with_claim
@@ -124,6 +125,13 @@ def test_prose_tells_every_fact_of_the_world():
         for value in entity.truth.values():
             name, value_text = re.escape(entity.name.lower()), re.escape(value.lower())
             assert re.search(rf"{name}[^.]*{value_text}|{value_text}[^.]*{name}", prose), (entity.name, value)
+
+
+def test_the_almanac_lets_a_person_look_every_fact_up():
+    rows = almanac_write().splitlines()
+    for entity in ENTITIES:
+        (row,) = [row for row in rows if row.startswith(f"| {entity.name} |")]
+        assert all(value in row for value in entity.truth.values())
 
 
 def test_values_are_dealt_evenly_so_that_guessing_does_not_pay():

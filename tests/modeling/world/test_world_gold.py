@@ -37,7 +37,7 @@ def test_the_parts_of_the_score_add_up_as_documented():
     ("better", "worse"),
     [
         (RIGHT, WRONG),
-        (RIGHT, "It depends."),
+        (RIGHT, "It depends on the day and on the person you ask."),
         (BEST, RIGHT),
         (f"{RIGHT} {DETAIL}", RIGHT),
         (RIGHT, f"{RIGHT} Now go away."),
