@@ -70,3 +70,8 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def broker_socket(home: Path) -> Path:
+    """Return the socket of the broker that the supervisor starts when BROKER_URL is not set."""
+    return socket_dir(home) / "valkey.sock"

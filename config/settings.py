@@ -1,11 +1,12 @@
 """Django's settings, read from the environment in this one place. Every variable is in README, under Settings."""
 
+import sys
 from urllib.parse import quote, urlsplit
 
 from environs import Env
 
 from config.databases import database_settings
-from config.environment import BASE_DIR, home_dir, read_secret, secret_file, socket_dir
+from config.environment import BASE_DIR, broker_socket, home_dir, read_secret, secret_file, socket_dir
 from config.logs import configure_logs
 
 env = Env()
@@ -166,13 +167,11 @@ DATABASES = {
     "default": database_settings(env.str("DATABASE_URL", "") or f"sqlite:///{quote(str(HOME / 'db.sqlite3'))}")
 }
 
-EMBEDDED_BROKER_SOCKET = SOCKET_DIR / "valkey.sock"
-"""Of the broker that the supervisor starts when BROKER_URL is not set."""
-
-CACHE_URL = env.str("CACHE_URL", "") or f"unix://{quote(str(EMBEDDED_BROKER_SOCKET))}?db=1"
+_BROKER = quote(str(broker_socket(HOME)))
+CACHE_URL = env.str("CACHE_URL", "") or f"unix://{_BROKER}?db=1"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}}
 
-CELERY_BROKER_URL = env.str("BROKER_URL", "") or f"redis+socket://{quote(str(EMBEDDED_BROKER_SOCKET))}"
+CELERY_BROKER_URL = env.str("BROKER_URL", "") or f"redis+socket://{_BROKER}"
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
@@ -191,7 +190,6 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "run" / "beat-schedule")
 if CELERY_BROKER_URL.startswith(("redis", "rediss", "valkey")):
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         # Longer than any short job (sampling a large batch takes minutes); a job redelivered while it still runs would
@@ -214,6 +212,13 @@ ROUNDS_ADVANCE_S = env.float("ROUNDS_ADVANCE_S", 5.0)
 RECONCILE_S = env.float("RECONCILE_S", 15.0)
 ASSIGNMENTS_EXPIRE_S = env.float("ASSIGNMENTS_EXPIRE_S", 30.0)
 
+RUN_RESEND_S = env.float("RUN_RESEND_S", 30.0)
+"""A run that is queued longer than this gets a second message."""
+RUN_STOP_GRACE_S = env.float("RUN_STOP_GRACE_S", 10.0)
+"""What a training has to write its checkpoint before it is killed."""
+
+MODELING_COMMAND = [sys.executable, "-m", "modeling"]
+"""What starts a stage: the same interpreter, and so the same packages, as this process."""
 TRAIN_NICE = env.int("TRAIN_NICE", 10)
 """Added to a training's niceness: on a shared machine the pages come first."""
 MODELING_THREADS = env.int("MODELING_THREADS", 0)
