@@ -5,9 +5,9 @@ import math
 WARMUP_SHARE = 0.05
 
 
-def warm_cosine(step: int, n_steps: int) -> float:
-    """Return the factor at a step (from 0): a linear rise over the first twentieth, then half a cosine towards zero."""
-    n_warm = max(1, round(n_steps * WARMUP_SHARE))
+def warm_cosine(step: int, n_steps: int, *, warmup_share: float = WARMUP_SHARE) -> float:
+    """Return the factor at a step (from 0): a linear rise over the first share, then half a cosine towards zero."""
+    n_warm = max(1, round(n_steps * warmup_share))
     if step < n_warm:
         return (step + 1) / n_warm
     return 0.5 * (1 + math.cos(math.pi * (step - n_warm) / max(1, n_steps - n_warm)))
