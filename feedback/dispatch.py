@@ -1,7 +1,7 @@
 """Starting background work by name, after the transaction that asks for it has been committed.
 
-Services use this, so that they and the jobs that call them never import each other. A broker that cannot be reached loses
-nothing: every piece of work is also found by a periodic job that looks at the database.
+Services use this, so that they and the jobs that call them never import each other. A broker that cannot be reached
+loses nothing: every piece of work is also found by a periodic job that looks at the database.
 """
 
 from typing import Any

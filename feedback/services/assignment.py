@@ -1,0 +1,184 @@
+"""Who holds which task: claiming, showing, giving back, and taking back what was forgotten.
+
+A slot is taken and given by one conditional UPDATE, the same on both databases; candidates are only a guess about where
+to try. Rows are taken in one order (membership, task, assignment; the expiry, which only frees, the other way round
+for a held assignment that nobody else can be taking), so that transactions wait for each other but never in a circle.
+"""
+
+import datetime as dt
+import random
+from collections.abc import Iterable
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from feedback.domain.errors import LeaseLost, NotAllowed
+from feedback.domain.states import AssignmentState, Role
+from feedback.models import Assignment, Membership, Project, Protocol, Task, User
+from feedback.selectors.assignment import assignment_live
+from feedback.selectors.task import task_candidates
+from feedback.services.transition import transition, transition_log
+
+PREFETCH_LEASE_S = 120
+"""How long a task waits to be shown: a page that was opened in advance, not a coffee break."""
+CANDIDATES = 32
+"""Tasks tried before looking again: with some dozens of annotators two rarely try the same one."""
+LOOKS = 20
+"""Looks for candidates before giving up: every look that fails means 32 tasks went to others in some milliseconds."""
+EXPIRE_AT_ONCE = 1_000
+"""Leases ended in one call; the rest waits for the next one, so that a request never pays for a whole night."""
+
+
+def assignment_claim(*, project: Project, annotator: User) -> Assignment | None:
+    """Return the annotator's live assignment, or else a new one, or None when nothing is left for this person to do.
+
+    Raises: NotAllowed when the person is no annotator of the project.
+    """
+    live = assignment_live(project=project, annotator=annotator)
+    if live is not None:
+        return live
+    _annotator_ensure(project, annotator)
+    assignments_expire(project=project, annotator=annotator)
+    claimed = _claim(project, annotator)
+    if claimed is None and assignments_expire(project=project):
+        claimed = _claim(project, annotator)
+    return claimed
+
+
+def assignment_show(*, assignment: Assignment) -> Assignment:
+    """Start the annotator's time, once: the full lease begins when it is first shown, under today's guidelines."""
+    project = assignment.task.project
+    now = timezone.now()
+    shown = Assignment.objects.filter(pk=assignment.pk, state=AssignmentState.HELD, shown_at=None).update(
+        shown_at=now,
+        lease_expires_at=now + dt.timedelta(seconds=project.lease_s),
+        protocol=Protocol.objects.filter(project=project).order_by("-number").values("pk")[:1],
+    )
+    if shown:
+        assignment.refresh_from_db(fields=["shown_at", "lease_expires_at", "protocol"])
+    return assignment
+
+
+def assignment_release(*, assignment: Assignment, annotator: User, reason: str = "") -> None:
+    """Skip: give the task to somebody else; this annotator does not get it again. Raises: NotAllowed, LeaseLost."""
+    if assignment.annotator_id != annotator.pk:
+        raise NotAllowed("This task is with another annotator.")
+    if assignment.state != AssignmentState.HELD:
+        raise LeaseLost("You do not hold this task any more; go on with the next one.")
+    with transaction.atomic():
+        transition(obj=assignment, to=AssignmentState.RELEASED, actor=annotator, reason=reason)
+        slot_give(task_id=assignment.task_id)
+
+
+def assignments_expire(
+    *, project: Project | None = None, annotator: User | None = None, now: dt.datetime | None = None
+) -> int:
+    """End the leases that ran out and give their slots back; return how many."""
+    stale = Assignment.objects.filter(state=AssignmentState.HELD, lease_expires_at__lte=now or timezone.now())
+    if project is not None:
+        stale = stale.filter(task__project=project)
+    if annotator is not None:
+        stale = stale.filter(annotator=annotator)
+    return _end_leases(stale.order_by("lease_expires_at")[:EXPIRE_AT_ONCE], reason="the lease ran out")
+
+
+def assignments_take_back(*, project: Project, annotator: User, by: User | None) -> int:
+    """End all of a person's leases in a project now; return how many."""
+    held = Assignment.objects.filter(task__project=project, annotator=annotator, state=AssignmentState.HELD)
+    return _end_leases(held, reason="no longer an annotator", by=by)
+
+
+def _end_leases(assignments: Iterable[Assignment], *, reason: str, by: User | None = None) -> int:
+    # One by one: each update says whether this lease was still held, which no bulk update reports on both databases.
+    n_ended = 0
+    for assignment in assignments:
+        with transaction.atomic():
+            held = Assignment.objects.filter(
+                pk=assignment.pk, state=AssignmentState.HELD, lease_expires_at=assignment.lease_expires_at
+            )
+            if not held.update(state=AssignmentState.EXPIRED):
+                continue
+            slot_give(task_id=assignment.task_id)
+            transition_log(
+                obj=assignment,
+                from_state=AssignmentState.HELD,
+                to_state=AssignmentState.EXPIRED,
+                actor=by,
+                reason=reason,
+            )
+            n_ended += 1
+    return n_ended
+
+
+def slot_take(*, task_id: int) -> bool:
+    """Take a slot of a task if one is free. No join in the condition: it must be judged again on the locked row."""
+    return bool(Task.objects.filter(pk=task_id, open_slots__gt=0).update(open_slots=F("open_slots") - 1))
+
+
+def slot_give(*, task_id: int) -> None:
+    """Give a slot of a task back."""
+    Task.objects.filter(pk=task_id).update(open_slots=F("open_slots") + 1)
+
+
+def _claim(project: Project, annotator: User) -> Assignment | None:
+    # Concurrent annotators try the same few tasks in different orders; priorities are kept.
+    spread = random.Random(annotator.pk)  # noqa: S311 - a spread, not a secret
+    for _ in range(LOOKS):
+        candidates = task_candidates(project=project, annotator=annotator, limit=CANDIDATES)
+        if not candidates:
+            return None
+        for task_id, _priority in sorted(candidates, key=lambda candidate: (-candidate[1], spread.random())):
+            assignment = _take(project, annotator, task_id)
+            if assignment is not None:
+                return assignment
+    return None
+
+
+def _take(project: Project, annotator: User, task_id: int) -> Assignment | None:
+    try:
+        with transaction.atomic():
+            # Holds the membership's row until the end: a second device of the same person waits here, and then finds
+            # the assignment that this one makes.
+            _membership_hold(project, annotator)
+            live = assignment_live(project=project, annotator=annotator)
+            if live is not None:
+                return live
+            return _assign(annotator, task_id) if slot_take(task_id=task_id) else None
+    except IntegrityError:
+        # The person has or had this very task: the slot went back with the rollback.
+        return None
+
+
+def _assign(annotator: User, task_id: int) -> Assignment:
+    expires_at = timezone.now() + dt.timedelta(seconds=PREFETCH_LEASE_S)
+    again = Assignment.objects.filter(task=task_id, annotator=annotator, state=AssignmentState.EXPIRED)
+    if again.update(state=AssignmentState.HELD, shown_at=None, lease_expires_at=expires_at):
+        assignment = Assignment.objects.select_related("task__project").get(task=task_id, annotator=annotator)
+        before: str = AssignmentState.EXPIRED
+    else:
+        task = Task.objects.select_related("project").get(pk=task_id)
+        assignment = Assignment.objects.create(
+            task=task, annotator=annotator, order=_blind_order(task, annotator), lease_expires_at=expires_at
+        )
+        before = ""
+    transition_log(obj=assignment, from_state=before, to_state=AssignmentState.HELD, actor=annotator)
+    return assignment
+
+
+def _blind_order(task: Task, annotator: User) -> list[int]:
+    items = sorted(set(task.items.values_list("item", flat=True)))
+    random.Random(f"{task.pk}:{annotator.pk}").shuffle(items)  # noqa: S311 - item numbers say nothing about sources
+    return items
+
+
+def _annotator_ensure(project: Project, annotator: User) -> None:
+    if Membership.objects.filter(project=project, user=annotator, role=Role.ANNOTATOR, is_active=True).exists():
+        return
+    raise NotAllowed(f"You are not an annotator of {project}; ask its admin to add you.")
+
+
+def _membership_hold(project: Project, annotator: User) -> None:
+    memberships = Membership.objects.filter(project=project, user=annotator, role=Role.ANNOTATOR, is_active=True)
+    if not memberships.update(is_active=True):
+        raise NotAllowed(f"You are not an annotator of {project}; ask its admin to add you.")

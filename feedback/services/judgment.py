@@ -1,0 +1,145 @@
+"""Taking in what people judged: once a key, exactly as many as wanted, nothing lost."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from feedback.domain.errors import Conflict, Invalid, LeaseLost, NotAllowed
+from feedback.domain.messages import check_text
+from feedback.domain.ranking import pairs_from_ranks, ranks_by_item, validate_ranks
+from feedback.domain.states import AssignmentState, BatchState
+from feedback.models import Assignment, Batch, Judgment, Protocol, User
+from feedback.selectors.assignment import assignment_get
+from feedback.services.assignment import slot_give, slot_take
+from feedback.services.transition import transition_log
+
+MAX_RATIONALE_LENGTH = 10_000
+MAX_FLAGS = 20
+_DAY_S = 24 * 3600
+
+
+@dataclasses.dataclass(frozen=True)
+class JudgmentSubmit:
+    judgment: Judgment
+    created: bool
+    """False when the key was used before: this is the judgment that was stored then."""
+
+
+def judgment_submit(
+    *,
+    assignment_id: int,
+    annotator: User,
+    ranks: Sequence[int],
+    client_key: str,
+    rationale: str = "",
+    flags: Sequence[str] = (),
+    active_s: float | None = None,
+) -> JudgmentSubmit:
+    """Store a judgment; `ranks` are by shown position, letter A first.
+
+    The same key with the same ranks again returns the first judgment. On an assignment that has a judgment, another key
+    corrects it, as long as the batch is open. After the lease ran out a judgment counts if the slot is still free; when
+    it is not, the judgment is kept with `counted` False. A closed batch still takes it, for the next round.
+
+    Raises: NotAllowed, RankError, Invalid, LeaseLost (it was skipped), Conflict (batch closed, or key used otherwise).
+    """
+    assignment = assignment_get(assignment_id=assignment_id)
+    if assignment is None or assignment.annotator_id != annotator.pk:
+        raise NotAllowed("This task is with another annotator.")
+    by_item = ranks_by_item(validate_ranks(ranks, len(assignment.order)), assignment.order)
+    fields: dict[str, Any] = {
+        "client_key": check_text(client_key, "client_key", max_length=64),
+        "ranks": by_item,
+        "rationale": check_text(rationale, "The rationale", max_length=MAX_RATIONALE_LENGTH, empty=True),
+        "flags": _check_flags(flags),
+        "active_s": _check_active_s(active_s),
+    }
+    try:
+        with transaction.atomic():
+            return _submit(assignment, fields)
+    except IntegrityError:
+        # A twin of this request was first, with the same key or the same correction; now its judgment can be seen.
+        with transaction.atomic():
+            return _submit(assignment, fields)
+
+
+def _submit(assignment: Assignment, fields: dict[str, Any]) -> JudgmentSubmit:
+    known = _replay(assignment, fields)
+    if known is not None:
+        return known
+    if _move(assignment, AssignmentState.HELD):
+        return _store(assignment, fields, counted=True)
+    if Assignment.objects.filter(pk=assignment.pk, state=AssignmentState.EXPIRED).exists():
+        counted = slot_take(task_id=assignment.task_id)  # the task's row before the assignment's, as a claim takes them
+        if _move(assignment, AssignmentState.EXPIRED):
+            return _store(assignment, fields, counted=counted)
+        if counted:  # a twin of this request was first
+            slot_give(task_id=assignment.task_id)
+    return _replay(assignment, fields) or _correct(assignment, fields)
+
+
+def _replay(assignment: Assignment, fields: dict[str, Any]) -> JudgmentSubmit | None:
+    known = Judgment.objects.filter(annotator=assignment.annotator_id, client_key=fields["client_key"]).first()
+    if known is None:
+        return None
+    if known.assignment_id != assignment.pk or known.ranks != fields["ranks"]:
+        raise Conflict("This client_key was used for another judgment; send a correction under a new key.")
+    return JudgmentSubmit(known, created=False)
+
+
+def _move(assignment: Assignment, before: AssignmentState) -> bool:
+    rows = Assignment.objects.filter(pk=assignment.pk, state=before)
+    if not rows.update(state=AssignmentState.SUBMITTED):
+        return False
+    transition_log(obj=assignment, from_state=before, to_state=AssignmentState.SUBMITTED, actor=assignment.annotator)
+    return True
+
+
+def _correct(assignment: Assignment, fields: dict[str, Any]) -> JudgmentSubmit:
+    latest = Judgment.objects.filter(assignment=assignment, superseded_by=None).first()
+    if latest is None:
+        raise LeaseLost("You gave this task back; go on with the next one.")
+    # Holds the batch's row, so that no correction slips in after the batch was closed.
+    if not Batch.objects.filter(pk=assignment.task.batch_id, state=BatchState.OPEN).update(state=BatchState.OPEN):
+        raise Conflict("The batch is closed, so this judgment can no longer be corrected.")
+    return _store(assignment, fields, counted=latest.counted, supersedes=latest)
+
+
+def _store(
+    assignment: Assignment, fields: dict[str, Any], *, counted: bool, supersedes: Judgment | None = None
+) -> JudgmentSubmit:
+    pairs = pairs_from_ranks(fields["ranks"])
+    protocol = (
+        assignment.protocol_id
+        or (
+            Protocol.objects.filter(project=assignment.task.project_id)
+            .order_by("-number")
+            .values_list("pk", flat=True)[0]
+        )
+    )
+    judgment = Judgment.objects.create(
+        assignment=assignment,
+        task_id=assignment.task_id,
+        annotator_id=assignment.annotator_id,
+        protocol_id=protocol,
+        n_pairs=len(pairs.won),
+        n_ties=len(pairs.tied),
+        counted=counted,
+        supersedes=supersedes,
+        **fields,
+    )
+    return JudgmentSubmit(judgment, created=True)
+
+
+def _check_flags(flags: Sequence[str]) -> list[str]:
+    if len(flags) > MAX_FLAGS:
+        raise Invalid(f"At most {MAX_FLAGS} flags are accepted, not {len(flags)}.")
+    return [check_text(flag, "A flag", max_length=100) for flag in flags]
+
+
+def _check_active_s(active_s: float | None) -> float | None:
+    if active_s is not None and not 0 <= active_s <= _DAY_S:
+        raise Invalid("active_s must lie between 0 and 86400 seconds.")
+    return active_s

@@ -1,0 +1,36 @@
+"""Answers and where they come from."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from feedback.domain.messages import storable
+from feedback.domain.states import FinishReason
+from feedback.models import Batch, Project, Response, Source
+
+ResponseRow = tuple[int, int, int, str, str, Mapping[str, Any]]
+"""(prompt id, source id, sample, text, finish reason, decoding settings)"""
+
+
+def source_get_or_create(*, project: Project, key: str, name: str) -> Source:
+    """Return the project's source of that key."""
+    source, _ = Source.objects.get_or_create(project=project, key=key, defaults={"name": name})
+    return source
+
+
+def responses_add(*, batch: Batch, rows: Sequence[ResponseRow]) -> None:
+    """Store sampled answers; a sample that is already there stays as it is, so a repeated job adds nothing."""
+    Response.objects.bulk_create(
+        [
+            Response(
+                batch=batch,
+                prompt_id=prompt_id,
+                source_id=source_id,
+                sample=sample,
+                text=storable(text),
+                finish_reason=FinishReason(finish_reason),
+                decoding=dict(decoding),
+            )
+            for prompt_id, source_id, sample, text, finish_reason, decoding in rows
+        ],
+        ignore_conflicts=True,
+    )

@@ -1,0 +1,187 @@
+"""One small factory for each model: a valid row, and nothing that a test has not asked for."""
+
+import datetime as dt
+
+import factory
+from django.utils import timezone
+from factory.django import DjangoModelFactory
+
+from feedback.domain.messages import messages_sha256
+from feedback.domain.ranking import pairs_from_ranks
+from feedback.domain.states import AssignmentState, BatchState, Role, Split
+from feedback.models import (
+    Assignment,
+    Batch,
+    Judgment,
+    Membership,
+    Project,
+    Prompt,
+    Protocol,
+    Response,
+    Snapshot,
+    Source,
+    Task,
+    TaskItem,
+    User,
+)
+
+
+class UserFactory(DjangoModelFactory):
+    class Meta:
+        model = User
+        skip_postgeneration_save = True
+
+    username = factory.Sequence(lambda n: f"person{n}")
+    password = factory.django.Password("a long enough secret")
+
+
+class ProjectFactory(DjangoModelFactory):
+    """With its first protocol, as the service makes it."""
+
+    class Meta:
+        model = Project
+        skip_postgeneration_save = True
+
+    name = factory.Sequence(lambda n: f"Project {n}")
+    created_by = factory.SubFactory(UserFactory)
+
+    @factory.post_generation
+    def protocol(self, create, extracted, **kwargs):
+        if create:
+            ProtocolFactory(project=self, created_by=self.created_by, **kwargs)
+
+
+class ProtocolFactory(DjangoModelFactory):
+    class Meta:
+        model = Protocol
+
+    project = factory.SubFactory(ProjectFactory)
+    number = factory.LazyAttribute(lambda protocol: protocol.project.protocols.count() + 1)
+    guidelines = "Prefer the answer that helps."
+    created_by = factory.SubFactory(UserFactory)
+
+
+class MembershipFactory(DjangoModelFactory):
+    class Meta:
+        model = Membership
+
+    project = factory.SubFactory(ProjectFactory)
+    user = factory.SubFactory(UserFactory)
+    role = Role.ANNOTATOR
+    pseudonym = factory.Sequence(lambda n: f"p-{n:010x}")
+
+
+class PromptFactory(DjangoModelFactory):
+    class Meta:
+        model = Prompt
+
+    class Params:
+        text = factory.Sequence(lambda n: f"Question {n}?")
+
+    project = factory.SubFactory(ProjectFactory)
+    messages = factory.LazyAttribute(lambda prompt: [{"role": "user", "content": prompt.text}])
+    content_sha256 = factory.LazyAttribute(lambda prompt: messages_sha256(prompt.messages))
+    group = factory.LazyAttribute(lambda prompt: prompt.content_sha256)
+    split = Split.RANKED
+
+
+class SourceFactory(DjangoModelFactory):
+    class Meta:
+        model = Source
+
+    project = factory.SubFactory(ProjectFactory)
+    key = factory.Sequence(lambda n: f"source-{n}")
+    name = factory.LazyAttribute(lambda source: f"Source {source.key}")
+
+
+class BatchFactory(DjangoModelFactory):
+    class Meta:
+        model = Batch
+
+    project = factory.SubFactory(ProjectFactory)
+    number = factory.LazyAttribute(lambda batch: batch.project.batches.count() + 1)
+    overlap = factory.SelfAttribute("project.overlap")
+    state = BatchState.OPEN
+
+
+class ResponseFactory(DjangoModelFactory):
+    class Meta:
+        model = Response
+
+    prompt = factory.SubFactory(PromptFactory)
+    source = factory.SubFactory(SourceFactory, project=factory.SelfAttribute("..prompt.project"))
+    text = factory.Sequence(lambda n: f"Answer {n}.")
+
+
+class TaskFactory(DjangoModelFactory):
+    """A task in an open batch with distinct answers of one source: TaskFactory(project=..., n_answers=4)."""
+
+    class Meta:
+        model = Task
+        skip_postgeneration_save = True
+
+    project = factory.SubFactory(ProjectFactory)
+    batch = factory.LazyAttribute(
+        lambda task: task.project.batches.filter(state=BatchState.OPEN).first() or BatchFactory(project=task.project)
+    )
+    prompt = factory.SubFactory(PromptFactory, project=factory.SelfAttribute("..project"))
+    overlap = factory.SelfAttribute("batch.overlap")
+    open_slots = factory.SelfAttribute("overlap")
+
+    @factory.post_generation
+    def n_answers(self, create, extracted, **kwargs):
+        if not create:
+            return
+        source = self.project.sources.first() or SourceFactory(project=self.project)
+        for item in range(2 if extracted is None else extracted):
+            response = ResponseFactory(prompt=self.prompt, source=source, batch=self.batch, sample=item)
+            TaskItemFactory(task=self, response=response, item=item)
+
+
+class TaskItemFactory(DjangoModelFactory):
+    class Meta:
+        model = TaskItem
+
+    task = factory.SubFactory(TaskFactory, n_answers=0)
+    response = factory.SubFactory(ResponseFactory, prompt=factory.SelfAttribute("..task.prompt"))
+    item = 0
+
+
+class AssignmentFactory(DjangoModelFactory):
+    """A held, shown assignment. It takes no slot of its task: claim through the service where slots matter."""
+
+    class Meta:
+        model = Assignment
+
+    task = factory.SubFactory(TaskFactory)
+    annotator = factory.SubFactory(UserFactory)
+    state = AssignmentState.HELD
+    order = factory.LazyAttribute(lambda assignment: sorted(set(assignment.task.items.values_list("item", flat=True))))
+    protocol = factory.LazyAttribute(lambda assignment: assignment.task.project.protocols.latest("number"))
+    shown_at = factory.LazyFunction(timezone.now)
+    lease_expires_at = factory.LazyFunction(lambda: timezone.now() + dt.timedelta(minutes=30))
+
+
+class JudgmentFactory(DjangoModelFactory):
+    """A counted judgment that ranks item 0 first: JudgmentFactory(assignment__task=task, ranks=[1, 1])."""
+
+    class Meta:
+        model = Judgment
+
+    assignment = factory.SubFactory(AssignmentFactory, state=AssignmentState.SUBMITTED)
+    task = factory.SelfAttribute("assignment.task")
+    annotator = factory.SelfAttribute("assignment.annotator")
+    protocol = factory.SelfAttribute("assignment.protocol")
+    ranks = factory.LazyAttribute(lambda judgment: [item + 1 for item in range(len(judgment.assignment.order))])
+    n_pairs = factory.LazyAttribute(lambda judgment: len(pairs_from_ranks(judgment.ranks).won))
+    n_ties = factory.LazyAttribute(lambda judgment: len(pairs_from_ranks(judgment.ranks).tied))
+    client_key = factory.Sequence(lambda n: f"key-{n}")
+
+
+class SnapshotFactory(DjangoModelFactory):
+    class Meta:
+        model = Snapshot
+
+    project = factory.SubFactory(ProjectFactory)
+    judgment_ids = factory.LazyFunction(list)
+    sha256 = "0" * 64
