@@ -7,7 +7,6 @@ and writes `eval.jsonl`. The figures are computed from the rows of that file alo
 
 import json
 import random
-from collections.abc import Callable
 from typing import Any
 
 from modeling.data.chat import encode_prompt
@@ -24,7 +23,7 @@ from modeling.model.logprobs import sequence_logprobs
 from modeling.model.reward import RewardModel, reward_model_load
 from modeling.rundir import RunDir
 from modeling.sampling.decoding import DecodingSettings
-from modeling.sampling.sampler import Sampler
+from modeling.sampling.sampler import OnProgress, Sampler
 from modeling.spec import EvaluateSpec
 
 POLICY, PREVIOUS, REWARD, JUDGE = "policy", "previous", "reward", "judge"
@@ -66,9 +65,7 @@ class Evaluation:
         if spec.gold:
             self.judge = GoldJudge(gold_function(spec.gold))
         else:
-            self.judge = RewardJudge(
-                reward_model_load(self.model, spec.judge, device, base_sha256=sha256, name=JUDGE)
-            )
+            self.judge = RewardJudge(reward_model_load(self.model, spec.judge, device, base_sha256=sha256, name=JUDGE))
 
     def rows(self, sides: Sides) -> list[dict[str, Any]]:
         """Sample and score all sides and return one row per prompt."""
@@ -94,16 +91,12 @@ class Evaluation:
                 side, adapter, per_prompt=per_prompt, n_prompts=n_prompts, on_progress=self._progress(done, total)
             )
             done += per_prompt * n_prompts
-            if self.run.should_stop:
-                raise Stopped("Stopped; an evaluation is short and begins again.")
             for row, records in zip(rows, self._records(side, answers), strict=False):
                 row[side] = records[0] if side == "plain" else records
         return rows
 
     def _records(self, side: str, answers: Answers) -> list[list[dict[str, Any]]]:
-        columns: dict[str, list[float]] = {
-            "score": self.judge.scores(answers.prompts, answers.texts, answers.examples)
-        }
+        columns: dict[str, list[float]] = {"score": self.judge.scores(answers.prompts, answers.texts, answers.examples)}
         if side == "policy":
             columns["log_ratio"] = self._log_ratios(answers)
         if side == "sft" and self.reward:
@@ -118,9 +111,11 @@ class Evaluation:
             sft_N = sequence_logprobs(self.model, answers.examples, self.device)
         return [float(value) for value in policy_N - sft_N]
 
-    def _progress(self, done: int, total: int) -> Callable[..., None]:
-        def report(n_more: int, *_: object) -> None:
+    def _progress(self, done: int, total: int) -> OnProgress:
+        def report(n_more: int, _of: int) -> None:
             self.run.progress(done + n_more, total, unit="answers")
+            if self.run.should_stop:
+                raise Stopped("Stopped; an evaluation is short and begins again.")
 
         return report
 

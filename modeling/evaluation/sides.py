@@ -5,7 +5,7 @@ answers with another's dice.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from modeling.data.prompts import Prompt
 from modeling.model.adapter_switching import adapter_active
 from modeling.model.batching import Example
 from modeling.sampling.decoding import DecodingSettings
-from modeling.sampling.sampler import Sampler
+from modeling.sampling.sampler import OnProgress, Sampler
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Sides:
         *,
         per_prompt: int,
         n_prompts: int | None = None,
-        on_progress: Callable[[int], None] | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Answers:
         """Draw `per_prompt` answers to each of the first `n_prompts` prompts (all of them by default)."""
         stream = random.Random(f"evaluate-{self.seed}-{side}")  # noqa: S311 - reproducible draws, not secrets

@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 
 from modeling.device import Device
 from modeling.errors import BadInput
-from modeling.model.adapter_files import read_config
+from modeling.model.adapter_files import read_weights
 from modeling.model.adapters import load_adapter, new_adapter, save_adapter
 from modeling.model.batching import MAX_TOKENS, Example, pack, pad_right
 from modeling.model.logprobs import causal_lm, hidden_states
@@ -82,7 +82,7 @@ def reward_model_load(
 ) -> RewardModel:
     """Load a saved reward model, frozen. Raises: BadInput when the folder has no head or does not fit the base."""
     folder = Path(path)
-    if HEAD not in (read_config(folder).modules_to_save or ()):
+    if f"base_model.model.{HEAD}.weight" not in read_weights(folder):
         raise BadInput(f"{folder} is an adapter without its {HEAD!r} head, so it cannot score: train it by `reward`.")
     _attach_head(base)
     model = load_adapter(base, folder, name=name, base_sha256=base_sha256)

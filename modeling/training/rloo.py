@@ -61,6 +61,8 @@ def run(spec: RLOOSpec, run: RunDir) -> dict[str, Any]:
     prompts = list(read_prompts(spec.prompts))
     if len(prompts) < spec.prompts_per_step:
         raise BadInput(f"{len(prompts)} prompts are fewer than the {spec.prompts_per_step} of one step: add prompts.")
+    if any(prompt.split == "heldout" for prompt in prompts):
+        raise BadInput(f"{spec.prompts.path} has prompts that are held out for evaluation: nothing may train on them.")
     base, sha256 = load_base(spec.base, device), base_sha256(spec.base)
     if spec.reference == "adapter":
         base = load_adapter(base, spec.adapter, name=REFERENCE, base_sha256=sha256)
@@ -174,7 +176,9 @@ class RLOOTraining:
                 advantages_N = rollout.advantages_N[group].to(logprobs_NA)
                 lengths_N1 = torch.tensor([[len(rollout.examples[i].answer)] for i in group], device=logprobs_NA.device)
                 mask_NA = torch.arange(logprobs_NA.shape[1], device=logprobs_NA.device) < lengths_N1
-                loss = policy_gradient_loss(logprobs_NA, old[index], advantages_N, mask_NA, clip=self.spec.clip) / n_tokens
+                loss = (
+                    policy_gradient_loss(logprobs_NA, old[index], advantages_N, mask_NA, clip=self.spec.clip) / n_tokens
+                )
                 torch.autograd.backward(loss)
                 loss_sum += float(loss.detach())
             grad_norm = float(torch.nn.utils.clip_grad_norm_(self.parameters.values(), MAX_GRAD_NORM))

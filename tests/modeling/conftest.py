@@ -14,6 +14,8 @@ from modeling.rundir import RunDir
 from modeling.spec import FileRef
 from modeling.training.tokenizer import save_tokenizer, train_tokenizer
 
+torch.set_num_threads(1)  # two threads on matrices of width 16 spend their time waiting for each other
+
 TEXTS = [
     "The red fox lives in the old forest near Alder.",
     "What does the fox eat? It eats berries, mice and bread.",

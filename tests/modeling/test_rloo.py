@@ -1,0 +1,167 @@
+import dataclasses
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from modeling.errors import BadInput, Refused, Stopped
+from modeling.model.adapters import load_adapter, new_adapter, save_adapter
+from modeling.model.base import base_sha256, load_base
+from modeling.model.batching import Example
+from modeling.model.logprobs import sequence_logprobs
+from modeling.model.reward import reward_model_new, reward_model_save
+from modeling.rundir import RunDir
+from modeling.spec import LoraSpec, RLOOSpec
+from modeling.training import rloo
+from modeling.training.tokenizer import save_tokenizer
+from tests.modeling.conftest import make_tiny_llama, read_events
+from tests.modeling.stopping import StoppingRunDir, folder_bytes
+
+
+@pytest.fixture(scope="module")
+def tiny_base(tokenizer, tmp_path_factory):
+    """The tiny base with larger embeddings: tied to the output, small ones would keep every policy near uniform."""
+    folder = tmp_path_factory.mktemp("loud") / "base"
+    model = make_tiny_llama(tokenizer)
+    with torch.no_grad():
+        model.get_input_embeddings().weight.mul_(12)
+    model.save_pretrained(folder)
+    save_tokenizer(tokenizer, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reward_folder(tiny_base, tmp_path_factory, cpu):
+    """A reward model with random weights: an arbitrary but fixed taste."""
+    folder = tmp_path_factory.mktemp("reward") / "reward"
+    reward = reward_model_new(load_base(tiny_base, cpu), LoraSpec(rank=2, alpha=4), cpu, seed=1)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in reward.model.parameters():
+            if parameter.requires_grad:
+                parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    reward_model_save(reward, folder, base_sha256=base_sha256(tiny_base))
+    return folder
+
+
+@pytest.fixture
+def spec(tiny_base, reward_folder, write_jsonl):
+    prompts = [{"id": f"p{i}", "messages": [{"role": "user", "content": f"What eats {i}?"}]} for i in range(6)]
+    return RLOOSpec(
+        base=str(tiny_base),
+        reward=str(reward_folder),
+        prompts=write_jsonl(prompts, "prompts.jsonl"),
+        lora=LoraSpec(rank=2, alpha=4),
+        n_steps=6,
+        prompts_per_step=3,
+        samples_per_prompt=4,
+        max_new_tokens=8,
+        learning_rate=2e-2,
+        cut_penalty=0.0,
+        seed=3,
+    )
+
+
+def step_metrics(run):
+    return [event["values"] for event in read_events(run) if event["type"] == "metrics"]
+
+
+def test_the_policy_starts_at_its_reference_and_moves_towards_what_is_rewarded(spec, run_dir):
+    long = dataclasses.replace(spec, n_steps=20, kl_coef=0.0)
+    rloo.run(long, run_dir)
+    steps = step_metrics(run_dir)
+    assert steps[0]["kl_nats"] == pytest.approx(0, abs=1e-6)
+    assert steps[-1]["reward"] > steps[0]["reward"] + 0.2
+    assert steps[-1]["kl_nats"] > 0.1
+    assert {"reward", "kl_nats", "entropy", "mean_tokens", "cut_share", "loss", "grad_norm"} <= steps[0].keys()
+    assert 1 < steps[0]["entropy"] < math.log(300)
+    assert any(event["type"] == "message" and "best of 12" in event["text"] for event in read_events(run_dir))
+
+
+@pytest.mark.parametrize("inner_epochs", [1, 2])
+def test_a_stopped_run_goes_on_to_the_same_bytes(spec, tmp_path, inner_epochs):
+    spec = dataclasses.replace(spec, inner_epochs=inner_epochs)
+    whole = RunDir(tmp_path / "whole")
+    rloo.run(spec, whole)
+    with pytest.raises(Stopped, match="step 3 of 6"):
+        rloo.run(spec, StoppingRunDir(tmp_path / "first", after_steps=3))
+    second = RunDir(tmp_path / "second", resume_from=[tmp_path / "first"])
+    rloo.run(spec, second)
+    assert folder_bytes(second.artifact("adapter")) == folder_bytes(whole.artifact("adapter"))
+    assert len(step_metrics(second)) == 3
+
+
+def test_the_saved_adapter_holds_the_policy_alone(spec, run_dir):
+    rloo.run(spec, run_dir)
+    keys = load_file(run_dir.artifact("adapter") / "adapter_model.safetensors").keys()
+    assert keys
+    assert all(key.startswith("base_model.model.model.layers.") for key in keys)
+
+
+def test_continuing_an_adapter_takes_the_kl_to_the_reference_that_the_spec_names(spec, tmp_path, tiny_base, cpu):
+    start = tmp_path / "start"
+    model = new_adapter(load_base(tiny_base, cpu), spec.lora, seed=8)
+    generator = torch.Generator().manual_seed(8)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.copy_(0.5 * torch.randn(parameter.shape, generator=generator))
+    save_adapter(model, start, base_sha256=base_sha256(tiny_base))
+    kl = {}
+    for reference in ("base", "adapter"):
+        run = RunDir(tmp_path / reference)
+        rloo.run(dataclasses.replace(spec, adapter=str(start), reference=reference, n_steps=1), run)
+        kl[reference] = step_metrics(run)[0]["kl_nats"]
+    assert kl["adapter"] == pytest.approx(0, abs=1e-5)
+    assert kl["base"] > 0.05
+
+
+def test_too_far_from_the_reference_is_divergence(spec, run_dir):
+    with pytest.raises(Refused, match="nats from the reference, the limit is 1"):
+        rloo.run(dataclasses.replace(spec, learning_rate=0.5, kl_coef=0.0, max_kl_nats=1.0, n_steps=20), run_dir)
+
+
+def test_a_figure_that_is_not_finite_is_divergence(spec, run_dir, monkeypatch):
+    monkeypatch.setattr(rloo, "policy_gradient_loss", lambda logprobs, *_, **__: logprobs.sum() * float("nan"))
+    with pytest.raises(Refused, match="not finite"):
+        rloo.run(spec, run_dir)
+
+
+def test_fewer_prompts_than_a_step_needs_are_bad_input(spec, run_dir):
+    with pytest.raises(BadInput, match="6 prompts are fewer"):
+        rloo.run(dataclasses.replace(spec, prompts_per_step=7), run_dir)
+
+
+def test_held_out_prompts_are_never_trained_on(spec, run_dir, write_jsonl):
+    rows = [{"id": "h", "split": "heldout", "messages": [{"role": "user", "content": "Why?"}]}]
+    with pytest.raises(BadInput, match="held out"):
+        rloo.run(dataclasses.replace(spec, prompts=write_jsonl(rows), prompts_per_step=1), run_dir)
+
+
+def test_every_prompt_is_drawn_once_before_any_is_drawn_twice():
+    training = SimpleNamespace(prompts=list(range(10)), spec=SimpleNamespace(prompts_per_step=3, seed=0))
+    rounds = [
+        [i for step in range(start, start + 3) for i in rloo.RLOOTraining._draw(training, step)] for start in (0, 3)
+    ]
+    assert all(len(set(drawn)) == 9 for drawn in rounds)
+    assert rounds[0] != rounds[1]
+
+
+def test_sequence_logprobs_are_those_of_the_whole_model_summed_by_hand(tiny_llama, cpu):
+    examples = [Example((1, 7, 8), (20, 21, 5)), Example((1,), (9,))]
+    found = sequence_logprobs(tiny_llama, examples, cpu)
+    for example, value in zip(examples, found, strict=True):
+        logits = tiny_llama(input_ids=torch.tensor([example.tokens])).logits[0].log_softmax(-1)
+        expected = sum(logits[len(example.prompt) + i - 1, token].item() for i, token in enumerate(example.answer))
+        assert float(value) == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_adapter_that_was_saved_is_the_policy_that_was_trained(spec, run_dir, tiny_base, cpu):
+    rloo.run(spec, run_dir)
+    model = load_adapter(load_base(tiny_base, cpu), run_dir.artifact("adapter"))
+    example = [Example((1, 7, 8), (20, 21, 5))]
+    with model.disable_adapter():
+        before = sequence_logprobs(model, example, cpu)
+    assert abs(float(sequence_logprobs(model, example, cpu) - before)) > 1e-3
