@@ -99,8 +99,8 @@ def _parse(stage: str, flags: Sequence[str], default: Spec | None) -> Spec:
 
 
 def _sentence(box: str, stage: str) -> str:
-    """Make one sentence of tyro's boxed complaint."""
-    text = re.sub(r"[╭╮╰╯│─\n]+|\x1b\[[0-9;]*m", " ", box)
+    """Make one sentence of tyro's boxed complaint, without its title."""
+    text = re.sub(r"╭.*╮\n|[╰╯│─\n]+|\x1b\[[0-9;]*m", " ", box)
     text = re.split(r"Argument helptext:|For full helptext", text)[0]
     text = re.sub(r"\s+", " ", text).strip().rstrip(".")
     return f"{text}. See `python -m modeling {stage} --help`."
