@@ -1,0 +1,65 @@
+# What one does with Plumbline. `make run` needs Python 3.11 or newer, git and make; nothing else.
+#   make run PORT=9000 HOST=0.0.0.0     another address
+#   make run TORCH_INDEX=<url>          a torch build from another index (the CPU-only one on a machine without a GPU)
+#   make run PYTHON=python3.12          another interpreter
+#   make round ARGS="--seed 2"          options of `manage.py run_round --help`
+
+SHELL := /bin/bash
+PORT ?= 8000
+HOST ?= 127.0.0.1
+TORCH_INDEX ?=
+ARGS ?=
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; done; echo python3)
+VENV := .venv/bin/python
+export PORT HOST TORCH_INDEX
+
+.PHONY: help run install install-dev test test-fast check format bench round clean
+
+help:
+	@sed -n "s/^# *//p;/^SHELL/q" Makefile; echo; grep -E "^[a-z-]+:.*##" Makefile | sed -E "s/:.*## /\t/" | expand -t 14
+
+run: install  ## start everything and stay in the foreground
+	@exec $(VENV) -m config.supervisor
+
+install:  ## make .venv with what running needs
+	@command -v $(PYTHON) >/dev/null || { echo "Cannot install: Plumbline needs Python 3.11 or newer, and there is no $(PYTHON)." >&2; exit 1; }
+	@$(PYTHON) config/bootstrap.py requirements.txt
+
+install-dev: install  ## ... and what tests and checks need
+	@$(PYTHON) config/bootstrap.py requirements-dev.txt
+
+# Both passes run even when the first fails. What touches no database would only repeat itself on the second.
+test: install-dev  ## all tests, on SQLite and on a private PostgreSQL, with a browser and the loop
+	@status=0; \
+	echo "== SQLite"; $(VENV) -m pytest $(ARGS) || status=1; \
+	echo "== PostgreSQL"; $(VENV) -m tests.private_postgres $(VENV) -m pytest --only-database $(ARGS) || status=1; \
+	exit $$status
+
+test-fast: install-dev  ## what takes seconds, on SQLite
+	@$(VENV) -m pytest -m "not slow and not e2e" $(ARGS)
+
+check: install-dev  ## format, lint, types, import contracts, templates, migrations
+	@status=0; \
+	try() { echo "== $$*"; "$$@" || status=1; }; \
+	try .venv/bin/ruff format --check .; \
+	try .venv/bin/ruff check .; \
+	try .venv/bin/mypy config feedback alignment modeling; \
+	try .venv/bin/lint-imports; \
+	try .venv/bin/djlint templates --check --quiet; \
+	try .venv/bin/djlint templates --lint --quiet; \
+	try $(VENV) manage.py makemigrations --check --dry-run; \
+	exit $$status
+
+format: install-dev  ## let ruff and djlint write what they would ask for
+	@.venv/bin/ruff format . && .venv/bin/ruff check --fix . && .venv/bin/djlint templates --reformat --quiet
+
+bench: install-dev  ## how long claiming takes while a round trains
+	@$(VENV) -m bench.claim_latency $(ARGS)
+
+round: install  ## the whole loop without a browser, in a temporary home
+	@exec $(VENV) manage.py run_round $(ARGS)
+
+clean:  ## remove caches; keeps .venv and var
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
