@@ -121,8 +121,10 @@ class Evaluation:
 
 
 def _choose_prompts(prompts: list[Prompt], spec: EvaluateSpec) -> list[Prompt]:
-    """Return `n_prompts` of the prompts in a seeded order. Raises: BadInput when there are none."""
+    """Return `n_prompts` of the prompts in a seeded order. Raises: BadInput when there are none or training has seen them."""
     if not prompts:
         raise BadInput(f"{spec.prompts.path} holds no prompts: evaluation needs at least one.")
+    if any(prompt.split in ("ranked", "pool") for prompt in prompts):
+        raise BadInput(f"{spec.prompts.path} has prompts that are not held out: what was trained on proves nothing.")
     random.Random(f"evaluate-{spec.seed}-prompts").shuffle(prompts)  # noqa: S311 - a seeded shuffle, not a secret
     return prompts[: spec.n_prompts]

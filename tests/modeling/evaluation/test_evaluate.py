@@ -1,0 +1,167 @@
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from modeling.errors import BadInput, Stopped
+from modeling.evaluation import evaluate, recompute
+from modeling.evaluation.judges import gold_function
+from modeling.model.adapters import new_adapter, save_adapter
+from modeling.model.base import base_sha256, load_base
+from modeling.model.reward import reward_model_new, reward_model_save
+from modeling.rundir import RunDir
+from modeling.spec import EvaluateSpec, LoraSpec, SpecError
+from tests.modeling.conftest import make_tiny_llama, read_events
+
+LORA = LoraSpec(rank=2, alpha=4)
+
+
+def likes_short(_prompt: str, answer: str) -> float:
+    return -float(len(answer))
+
+
+def likes_nothing(_prompt: str, _answer: str) -> float:
+    return float("nan")
+
+
+def fill(model, seed):
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.copy_(torch.randn(parameter.shape, generator=generator))
+
+
+@pytest.fixture(scope="module")
+def folders(tiny_base, tmp_path_factory, cpu):
+    """Two policies and two reward models with random weights."""
+    root, sha256 = tmp_path_factory.mktemp("adapters"), base_sha256(tiny_base)
+    for seed, name in enumerate(("policy", "previous")):
+        model = new_adapter(load_base(tiny_base, cpu), LORA, seed=seed)
+        fill(model, seed)
+        save_adapter(model, root / name, base_sha256=sha256)
+    save_adapter(new_adapter(load_base(tiny_base, cpu), LORA, seed=0), root / "fresh", base_sha256=sha256)
+    for seed, name in enumerate(("reward", "judge")):
+        reward = reward_model_new(load_base(tiny_base, cpu), LORA, cpu, seed=seed)
+        fill(reward.model, seed + 10)
+        reward_model_save(reward, root / name, base_sha256=sha256)
+    return root
+
+
+@pytest.fixture
+def spec(tiny_base, folders, write_jsonl):
+    prompts = [{"id": f"p{i}", "messages": [{"role": "user", "content": f"What eats {i}?"}]} for i in range(8)]
+    return EvaluateSpec(
+        base=str(tiny_base),
+        policy=str(folders / "policy"),
+        previous=str(folders / "previous"),
+        reward=str(folders / "reward"),
+        gold="tests.modeling.evaluation.test_evaluate:likes_short",
+        prompts=write_jsonl(prompts, "prompts.jsonl"),
+        n_prompts=6,
+        samples_per_prompt=2,
+        max_new_tokens=8,
+        n_bootstrap=200,
+        oracle_n=5,
+        n_oracle_prompts=3,
+    )
+
+
+def test_every_figure_of_the_issue_is_reported_with_its_sft_twin(spec, run_dir):
+    metrics = evaluate.run(spec, run_dir)
+    own = {"mean_tokens", "cut_share", "distinct_share", "well_formed_share", "kl_nats", "score"}
+    names = {"win_rate", "win_rate_low", "win_rate_high", "win_rate_previous", "best_of_2", "oracle_share", "n_prompts"}
+    assert names | own | {f"sft_{name}" for name in own} <= metrics.keys()
+    assert metrics["n_prompts"] == 6
+    assert metrics["judge"] == spec.gold
+    assert metrics["sft_kl_nats"] == 0
+    assert json.loads(json.dumps(metrics)) == metrics
+    progress = [event for event in read_events(run_dir) if event["type"] == "progress"]
+    assert progress[-1]["done"] == progress[-1]["total"] == 6 * 2 * 3 + 6 + 3 * 3
+
+
+def test_the_figures_follow_from_the_file_alone(spec, run_dir, capsys):
+    metrics = evaluate.run(spec, run_dir)
+    assert recompute.main([str(run_dir.path / "artifacts/eval.jsonl"), "200"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again == {name: value for name, value in metrics.items() if name != "judge"}
+
+
+def test_the_rows_hold_prompts_answers_and_scores_of_every_side(spec, run_dir):
+    evaluate.run(spec, run_dir)
+    rows = [json.loads(line) for line in (run_dir.path / "artifacts/eval.jsonl").read_text().splitlines()]
+    for position, row in enumerate(rows):
+        assert [len(row[side]) for side in ("policy", "sft", "previous")] == [2, 2, 2]
+        assert len(row.get("oracle", ())) == (3 if position < 3 else 0)
+        for answer in (*row["policy"], *row["sft"], row["plain"]):
+            assert answer["score"] == likes_short("", answer["text"])
+        texts = {side: [answer["text"] for answer in row[side]] for side in ("policy", "sft", "previous")}
+        assert texts["policy"] != texts["previous"] != texts["sft"]
+
+
+def test_a_fresh_adapter_is_at_no_distance_and_wins_half(spec, folders, run_dir):
+    metrics = evaluate.run(dataclasses.replace(spec, policy=str(folders / "fresh"), previous=""), run_dir)
+    assert metrics["kl_nats"] == pytest.approx(0, abs=1e-5)
+    assert metrics["win_rate_low"] <= 0.5 <= metrics["win_rate_high"]
+    assert metrics["win_rate_previous"] == metrics["win_rate"]
+
+
+def test_without_gold_a_held_out_reward_model_judges_and_there_is_no_oracle(spec, folders, run_dir):
+    metrics = evaluate.run(dataclasses.replace(spec, gold="", judge=str(folders / "judge")), run_dir)
+    assert metrics["judge"] == "held-out reward model"
+    assert "oracle_share" not in metrics
+    assert 0 <= metrics["win_rate"] <= 1
+
+
+def test_the_optimised_reward_model_is_never_the_judge(spec):
+    with pytest.raises(SpecError, match="must not be the optimised"):
+        dataclasses.replace(spec, gold="", judge=spec.reward).validate()
+
+
+def test_the_same_seed_gives_the_same_file(spec, tmp_path):
+    files = []
+    for name in ("one", "two"):
+        run = RunDir(tmp_path / name)
+        evaluate.run(spec, run)
+        files.append((run.path / "artifacts/eval.jsonl").read_bytes())
+    assert files[0] == files[1]
+
+
+def test_an_adapter_of_another_base_is_refused(spec, run_dir, tokenizer, tmp_path, cpu):
+    make_tiny_llama(tokenizer, seed=4).save_pretrained(tmp_path / "other")
+    model = new_adapter(load_base(tmp_path / "other", cpu), LORA, seed=0)
+    save_adapter(model, tmp_path / "foreign", base_sha256=base_sha256(tmp_path / "other"))
+    with pytest.raises(BadInput, match="another base"):
+        evaluate.run(dataclasses.replace(spec, policy=str(tmp_path / "foreign")), run_dir)
+
+
+@pytest.mark.parametrize(
+    ("reference", "reason"),
+    [("no.such:thing", "cannot be imported"), ("json:loads2", "cannot be"), ("json:__doc__", "not a")],
+)
+def test_a_gold_that_is_not_a_function_is_bad_input(reference, reason):
+    with pytest.raises(BadInput, match=reason):
+        gold_function(reference)
+
+
+def test_a_gold_score_that_is_not_a_number_is_bad_input(spec, run_dir):
+    with pytest.raises(BadInput, match="not a finite number"):
+        evaluate.run(dataclasses.replace(spec, gold="tests.modeling.evaluation.test_evaluate:likes_nothing"), run_dir)
+
+
+def test_no_prompts_are_bad_input(spec, run_dir, write_jsonl):
+    with pytest.raises(BadInput, match="holds no prompts"):
+        evaluate.run(dataclasses.replace(spec, prompts=write_jsonl([], "none.jsonl")), run_dir)
+
+
+def test_prompts_that_were_trained_on_are_refused(spec, run_dir, write_jsonl):
+    rows = [{"id": "r", "split": "ranked", "messages": [{"role": "user", "content": "Why?"}]}]
+    with pytest.raises(BadInput, match="not held out"):
+        evaluate.run(dataclasses.replace(spec, prompts=write_jsonl(rows)), run_dir)
+
+
+def test_a_stop_is_heard_between_groups_of_answers(spec, run_dir):
+    run_dir.request_stop()
+    with pytest.raises(Stopped):
+        evaluate.run(spec, run_dir)
