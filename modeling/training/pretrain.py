@@ -41,6 +41,7 @@ def run(spec: PretrainSpec, run: RunDir) -> dict[str, Any]:
             "give more text or a smaller context_length."
         )
     run.message(f"{len(packed.train):,} tokens to train on, {len(packed.held_out):,} held out.")
+    torch.manual_seed(spec.seed)
     model = new_llama(spec, tokenizer).to(device.torch_device)
     metrics = _Loop(spec, run, device, model, packed).run_to_end()
     folder = run.artifact("base")

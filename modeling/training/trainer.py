@@ -30,7 +30,7 @@ def trainer_arguments(run: RunDir, device: Device, *, seed: int) -> dict[str, An
         "data_seed": seed,
         "bf16": device.bf16,
         "use_cpu": device.is_cpu,
-        "gradient_checkpointing": False,  # trades time for memory that these models do not need
+        "activation_checkpointing": False,  # trades time for memory that these models do not need
         "lr_scheduler_type": "cosine",
         "warmup_steps": 0.05,  # a share of all steps
         "max_grad_norm": 1.0,

@@ -1,0 +1,98 @@
+import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from modeling.data.chat import encode_answer, encode_prompt
+from modeling.data.dialogues import Dialogue
+from modeling.errors import BadInput, Refused, Stopped
+from modeling.rundir import RunDir
+from modeling.spec import SFTSpec
+from modeling.training import sft
+from tests.modeling.conftest import read_events
+from tests.modeling.test_pretrain import stop_at_step
+
+ASK = ({"role": "user", "content": "Where does the fox live?"},)
+
+
+@pytest.fixture
+def spec(tiny_base, write_jsonl):
+    rows = [{"messages": [*ASK, {"role": "assistant", "content": f"In forest {n}."}]} for n in range(24)]
+    return SFTSpec(
+        base=str(tiny_base), dialogues=(write_jsonl(rows),), batch_size=4, max_length=64, learning_rate=3e-3, epochs=2
+    )
+
+
+def changed(spec, **changes):
+    return SFTSpec.from_json({**spec.to_json(), **changes})
+
+
+def test_the_loss_is_on_the_answer_and_its_end_token_alone(tokenizer):
+    row = sft.encode_row(tokenizer, Dialogue(ASK, "In the forest."))
+    prompt, answer = encode_prompt(tokenizer, ASK), encode_answer(tokenizer, "In the forest.", cut=False)
+    assert row["input_ids"] == prompt + answer
+    assert row["labels"] == [-100] * len(prompt) + answer
+    assert row["labels"][-1] == tokenizer.eos_token_id
+
+
+def test_a_cut_answer_teaches_no_end(tokenizer):
+    row = sft.encode_row(tokenizer, Dialogue(ASK, "In the", cut=True))
+    assert tokenizer.eos_token_id not in row["labels"]
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_fine_tuning_leaves_a_complete_base_and_samples_to_look_at(spec, run_dir, method):
+    metrics = sft.run(changed(spec, method=method), run_dir)
+    assert (metrics["n_dialogues"], metrics["n_skipped"]) == (24, 0)
+    folder = run_dir.artifact("base")
+    assert {file.name for file in folder.iterdir()} == {
+        "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
+    }  # fmt: skip
+    before, after = (AutoModelForCausalLM.from_pretrained(path) for path in (spec.base, folder))
+    assert before.state_dict().keys() == after.state_dict().keys()
+    assert any((before.state_dict()[name] != tensor).any() for name, tensor in after.state_dict().items())
+    assert after.generation_config.eos_token_id == AutoTokenizer.from_pretrained(folder).eos_token_id
+    events = read_events(run_dir)
+    losses = [event["values"]["loss"] for event in events if "loss" in event.get("values", {})]
+    assert losses[-1] < losses[0]
+    assert any(event.get("text", "").startswith("Q: Where does the fox live?\nA: ") for event in events)
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_stopped_and_resumed_fine_tuning_ends_in_the_same_bytes(spec, tmp_path, method):
+    spec = changed(spec, method=method)
+    whole, first = RunDir(tmp_path / "whole"), RunDir(tmp_path / "first")
+    sft.run(spec, whole)
+    stop_at_step(first, 5)
+    with pytest.raises(Stopped, match="Stopped at step 5 of 12"):
+        sft.run(spec, first)
+    second = RunDir(tmp_path / "second", resume_from=[first.path])
+    sft.run(spec, second)
+    for file in ("model.safetensors", "config.json", "generation_config.json", "tokenizer_config.json"):
+        assert (second.artifact("base") / file).read_bytes() == (whole.artifact("base") / file).read_bytes(), file
+
+
+def test_what_is_too_long_is_skipped_and_counted(spec, run_dir, write_jsonl):
+    rows = [{"messages": [*ASK, {"role": "assistant", "content": "In the forest. " * n}]} for n in (1, 1, 40)]
+    metrics = sft.run(changed(spec, dialogues=[{"path": write_jsonl(rows, "long.jsonl").path}]), run_dir)
+    assert (metrics["n_dialogues"], metrics["n_skipped"]) == (2, 1)
+
+
+def test_a_length_that_keeps_nothing_or_that_the_base_cannot_read_is_refused(spec, run_dir):
+    with pytest.raises(BadInput, match="None of the 24 dialogues fits into max_length = 3"):
+        sft.run(changed(spec, max_length=3), run_dir)
+    with pytest.raises(BadInput, match="the base reads at most 128 tokens"):
+        sft.run(changed(spec, max_length=4096), run_dir)
+
+
+def test_a_diverged_fine_tuning_is_refused(spec, run_dir, monkeypatch):
+    def diverging_loss(_self, model, *_, **__):
+        return model.lm_head.weight.sum() * float("nan")
+
+    monkeypatch.setattr(sft.SFTTrainer, "compute_loss", diverging_loss)
+    with pytest.raises(Refused, match="training diverged"):
+        sft.run(spec, run_dir)
+
+
+def test_a_missing_base_is_bad_input(spec, run_dir, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(BadInput, match="neither a folder nor a model"):
+        sft.run(changed(spec, base="/nowhere/base"), run_dir)
