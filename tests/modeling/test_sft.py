@@ -44,7 +44,8 @@ def test_fine_tuning_leaves_a_complete_base_and_samples_to_look_at(spec, run_dir
     assert (metrics["n_dialogues"], metrics["n_skipped"]) == (24, 0)
     folder = run_dir.artifact("base")
     assert {file.name for file in folder.iterdir()} == {
-        "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
+        "chat_template.jinja", "config.json", "generation_config.json", "model.safetensors", "tokenizer.json",
+        "tokenizer_config.json",
     }  # fmt: skip
     before, after = (AutoModelForCausalLM.from_pretrained(path) for path in (spec.base, folder))
     assert before.state_dict().keys() == after.state_dict().keys()
