@@ -4,13 +4,14 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Count, Max
 from django.utils import timezone
 
-from feedback.domain.errors import Conflict, Invalid
+from feedback.domain.errors import Invalid
 from feedback.domain.states import BatchState, Split
 from feedback.models import Batch, Project, Prompt, Response, Task, TaskItem, User
+from feedback.services.hold import project_hold
 from feedback.services.transition import transition, transition_log
 
 INSERT_CHUNK = 500
@@ -20,7 +21,7 @@ def batch_create(*, project: Project, plan: Sequence[tuple[int, int]], n_prompts
     """Make a batch that waits for answers: `plan` is (source id, answers of each prompt).
 
     Takes `ranked` prompts that were in the fewest batches, in an order of their contents and the seed alone, and
-    fewer than `n_prompts` when the project has no more. Raises: Invalid, Conflict.
+    fewer than `n_prompts` when the project has no more. Raises: Invalid.
     """
     if n_prompts < 1 or not plan or any(n < 1 for _, n in plan):
         raise Invalid("A batch needs at least one prompt and one answer of each source.")
@@ -38,15 +39,14 @@ def batch_create(*, project: Project, plan: Sequence[tuple[int, int]], n_prompts
     return batch
 
 
-def batch_add(*, project: Project, state: BatchState, overlap: int, plan: list[dict[str, int]]) -> Batch:
-    """Make the project's next batch in the caller's transaction. Raises: Conflict when somebody else just made it."""
+def batch_add(
+    *, project: Project, state: BatchState, overlap: int, plan: list[dict[str, int]], actor: User | None = None
+) -> Batch:
+    """Make the project's next batch, in the caller's transaction."""
+    project_hold(project=project)
     last = Batch.objects.filter(project=project).aggregate(number=Max("number"))["number"] or 0
-    try:
-        with transaction.atomic():
-            batch = Batch.objects.create(project=project, number=last + 1, state=state, overlap=overlap, plan=plan)
-    except IntegrityError as error:
-        raise Conflict("Another batch was made at the same moment; try again.") from error
-    transition_log(obj=batch, from_state="", to_state=state)
+    batch = Batch.objects.create(project=project, number=last + 1, state=state, overlap=overlap, plan=plan)
+    transition_log(obj=batch, from_state="", to_state=state, actor=actor)
     return batch
 
 

@@ -13,6 +13,7 @@ from feedback.domain.scopes import Scope
 from feedback.domain.states import Role, UserKind
 from feedback.models import ApiToken, Membership, Project, User
 from feedback.services.assignment import assignments_take_back
+from feedback.services.hold import project_hold
 from feedback.services.transition import transition_log
 
 
@@ -63,8 +64,7 @@ def token_revoke(*, user: User, digest: str) -> None:
 def member_add(*, project: Project, user: User, role: Role, by: User | None) -> Membership:
     """Give a person a role, or give it back. A person keeps one pseudonym for all roles in a project."""
     with transaction.atomic():
-        # Two roles given at the same moment must get the same pseudonym; the update holds the project's row until then.
-        Project.objects.filter(pk=project.pk).update(created_by=project.created_by_id)
+        project_hold(project=project)  # two roles given at the same moment get the same pseudonym
         pseudonym = (
             Membership.objects.filter(project=project, user=user).values_list("pseudonym", flat=True).first()
         ) or f"p-{secrets.token_hex(5)}"
@@ -83,6 +83,7 @@ def member_remove(*, project: Project, user: User, role: Role | None = None, by:
     if role is not None:
         memberships = memberships.filter(role=role)
     with transaction.atomic():
+        project_hold(project=project)  # two admins who remove each other leave one
         removed = list(memberships)
         others = Membership.objects.filter(project=project, role=Role.ADMIN, is_active=True).exclude(user=user)
         if any(membership.role == Role.ADMIN for membership in removed) and not others.exists():

@@ -1,20 +1,14 @@
-"""Answers and where they come from."""
+"""Answers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from feedback.domain.messages import storable
 from feedback.domain.states import FinishReason
-from feedback.models import Batch, Project, Response, Source
+from feedback.models import Batch, Response
 
 ResponseRow = tuple[int, int, int, str, str, Mapping[str, Any]]
 """(prompt id, source id, sample, text, finish reason, decoding settings)"""
-
-
-def source_get_or_create(*, project: Project, key: str, name: str) -> Source:
-    """Return the project's source of that key."""
-    source, _ = Source.objects.get_or_create(project=project, key=key, defaults={"name": name})
-    return source
 
 
 def responses_add(*, batch: Batch, rows: Sequence[ResponseRow]) -> None:

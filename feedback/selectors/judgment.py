@@ -1,0 +1,152 @@
+"""Stored judgments, in chunks, so that a project of any size streams in constant memory.
+
+Chunks are read by id and each is a query of its own: no cursor stays open while somebody downloads slowly.
+"""
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.db.models import Count, Max, QuerySet, Sum
+
+from feedback.domain.states import FinishReason
+from feedback.models import Judgment, Project, Snapshot, TaskItem
+from feedback.selectors.person import pseudonyms
+
+CHUNK = 250
+"""Judgments read at once: some megabytes with their texts, and under SQLite's 999 parameters."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """A distinct answer of a task, as exports know it."""
+
+    text: str
+    sources: tuple[str, ...]
+    """Keys of all sources that gave this very text."""
+    cut: bool
+    """Every one of them was cut at the length limit."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """A judgment with all that an export writes about it."""
+
+    judgment: Judgment
+    annotator: str
+    answers: list[Answer]
+
+
+@dataclasses.dataclass(frozen=True)
+class JudgmentCounts:
+    n_judgments: int
+    n_pairs: int
+    n_ties: int
+    n_prompts: int
+    n_annotators: int
+
+
+def judgments_counted(*, project: Project) -> QuerySet[Judgment]:
+    """Return the judgments that stand: counted and not corrected."""
+    return Judgment.objects.filter(task__project=project, counted=True, superseded_by=None)
+
+
+def judgment_counts(*, judgments: QuerySet[Judgment]) -> JudgmentCounts:
+    """Return figures without reading any ranks."""
+    counts = judgments.aggregate(
+        n_judgments=Count("pk"),
+        n_pairs=Sum("n_pairs", default=0),
+        n_ties=Sum("n_ties", default=0),
+        n_prompts=Count("task__prompt", distinct=True),
+        n_annotators=Count("annotator", distinct=True),
+    )
+    return JudgmentCounts(**counts)
+
+
+def project_counts(*, project: Project) -> JudgmentCounts:
+    """Return the figures of the judgments that stand."""
+    return judgment_counts(judgments=judgments_counted(project=project))
+
+
+def judged_of_project(*, project: Project, standing: bool = True) -> Iterator[Judged]:
+    """Yield the judgments that stand, or all that were ever made, in the order in which they came.
+
+    Judgments that come while this is read are left out.
+    """
+    rows = judgments_counted(project=project) if standing else Judgment.objects.filter(task__project=project)
+    last = rows.aggregate(last=Max("pk"))["last"] or 0
+    names = pseudonyms(project=project)
+    position = 0
+    while position < last:
+        chunk = list(_with_context(rows.filter(pk__gt=position, pk__lte=last))[:CHUNK])
+        if not chunk:
+            return
+        position = chunk[-1].pk
+        yield from _judged(chunk, names)
+
+
+def judged_of_snapshot(*, snapshot: Snapshot) -> Iterator[Judged]:
+    """Yield the pinned judgments, also those that were corrected after they were pinned."""
+    return judged_by_ids(project=snapshot.project, judgment_ids=snapshot.judgment_ids)
+
+
+def judged_by_ids(*, project: Project, judgment_ids: Sequence[int]) -> Iterator[Judged]:
+    """Yield the judgments with these sorted ids."""
+    names = pseudonyms(project=project)
+    for start in range(0, len(judgment_ids), CHUNK):
+        rows = Judgment.objects.filter(pk__in=judgment_ids[start : start + CHUNK])
+        yield from _judged(list(_with_context(rows)), names)
+
+
+def judgment_rows(*, project: Project) -> Iterator[dict[str, Any]]:
+    """Yield every judgment ever made as it was made, also late and corrected ones."""
+    for judged in judged_of_project(project=project, standing=False):
+        judgment = judged.judgment
+        yield {
+            "judgment": judgment.pk,
+            "task": judgment.task_id,
+            "prompt_id": judgment.task.prompt_id,
+            "batch": judgment.task.batch.number,
+            "annotator": judged.annotator,
+            "created_at": judgment.created_at.isoformat(),
+            "protocol": judgment.protocol.number,
+            "prompt": judgment.task.prompt.messages,
+            "answers": [
+                {"text": answer.text, "source": source_label(answer), "cut": answer.cut} for answer in judged.answers
+            ],
+            "ranks": judgment.ranks,
+            "shown_order": judgment.assignment.order,
+            "counted": judgment.counted,
+            "supersedes": judgment.supersedes_id,
+            "rationale": judgment.rationale,
+            "flags": judgment.flags,
+            "active_s": judgment.active_s,
+        }
+
+
+def source_label(answer: Answer) -> str:
+    """Return the key of the answer's source; several that gave the same text are joined by a plus."""
+    return "+".join(answer.sources)
+
+
+def _with_context(judgments: QuerySet[Judgment]) -> QuerySet[Judgment]:
+    return judgments.select_related("task__prompt", "task__batch", "protocol", "assignment").order_by("pk")
+
+
+def _judged(judgments: Sequence[Judgment], names: dict[int, str]) -> Iterator[Judged]:
+    items: dict[int, dict[int, list[TaskItem]]] = defaultdict(lambda: defaultdict(list))
+    task_ids = {judgment.task_id for judgment in judgments}
+    for item in TaskItem.objects.filter(task__in=task_ids).select_related("response__source").order_by("pk"):
+        items[item.task_id][item.item].append(item)
+    for judgment in judgments:
+        answers = items[judgment.task_id]
+        yield Judged(judgment, names[judgment.annotator_id], [_answer(answers[number]) for number in sorted(answers)])
+
+
+def _answer(items: Sequence[TaskItem]) -> Answer:
+    return Answer(
+        text=items[0].response.text,
+        sources=tuple(sorted({item.response.source.key for item in items})),
+        cut=all(item.response.finish_reason == FinishReason.LENGTH for item in items),
+    )

@@ -1,0 +1,35 @@
+"""Projects, as far as a person may see them."""
+
+from django.db.models import QuerySet
+
+from feedback.domain.states import Role
+from feedback.models import Membership, Project, Protocol, User
+
+
+def project_list(*, user: User) -> QuerySet[Project]:
+    """Return the projects of which the person is a member; all for a site admin."""
+    projects = Project.objects.order_by("name")
+    if user.is_active and user.is_superuser:
+        return projects
+    return projects.filter(memberships__in=Membership.objects.filter(user=user, is_active=True)).distinct()
+
+
+def project_get(*, user: User, project_id: int) -> Project | None:
+    """Return a project, or None when there is none that the person may see: a stranger is not told which."""
+    return project_list(user=user).filter(pk=project_id).first()
+
+
+def membership_roles(*, user: User, project: Project) -> frozenset[Role]:
+    """Return the person's active roles in the project."""
+    roles = Membership.objects.filter(user=user, project=project, is_active=True).values_list("role", flat=True)
+    return frozenset(Role(role) for role in roles)
+
+
+def protocol_current(*, project: Project) -> Protocol:
+    """Return the newest version of the guidelines."""
+    return Protocol.objects.filter(project=project).order_by("-number")[0]
+
+
+def protocol_list(*, project: Project) -> QuerySet[Protocol]:
+    """Return all versions of the guidelines, newest first."""
+    return Protocol.objects.filter(project=project).select_related("created_by").order_by("-number")

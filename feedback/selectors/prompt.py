@@ -1,0 +1,18 @@
+"""Prompts of a project."""
+
+from django.db.models import Count, QuerySet
+
+from feedback.domain.states import Split
+from feedback.models import Project, Prompt
+
+
+def prompt_list(*, project: Project, split: Split | None = None) -> QuerySet[Prompt]:
+    """Return the prompts in the order in which they came; slice it."""
+    prompts = Prompt.objects.filter(project=project).order_by("pk")
+    return prompts if split is None else prompts.filter(split=split)
+
+
+def prompt_counts(*, project: Project) -> dict[Split, int]:
+    """Return how many prompts each split has."""
+    counts = dict(Prompt.objects.filter(project=project).values_list("split").annotate(n=Count("pk")))
+    return {split: counts.get(split.value, 0) for split in Split}

@@ -1,0 +1,139 @@
+"""Freezing judgments into a dataset: which ones exactly, and the files that hold them."""
+
+import dataclasses
+import hashlib
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from feedback.domain.errors import Invalid
+from feedback.domain.split import half_of
+from feedback.formats.writing import jsonl_lines
+from feedback.models import Project, Snapshot, User
+from feedback.selectors.judgment import Judged, judged_by_ids, judgments_counted
+from feedback.selectors.preference import pairs_of
+from feedback.services.transition import transition_log
+
+ALL = "preferences.jsonl"
+HALVES = {"a": "half_a.jsonl", "b": "half_b.jsonl"}
+
+
+def snapshot_create(
+    *,
+    project: Project,
+    by: User | None = None,
+    after_judgment_id: int = 0,
+    not_in: Snapshot | None = None,
+    halves: bool = False,
+) -> Snapshot:
+    """Pin the judgments that stand and write them as preference pairs under ARTIFACTS_ROOT/snapshots/<id>/.
+
+    `not_in` leaves out what an earlier snapshot pinned; prefer it to `after_judgment_id`, since a lower id may be
+    committed later. With `halves` two more files hold the pairs of disjoint groups of prompts.
+
+    Raises: Invalid when there is nothing to pin.
+    """
+    pinned = judgments_counted(project=project).filter(pk__gt=after_judgment_id).values_list("pk", flat=True)
+    left_out = set(not_in.judgment_ids) if not_in else set()
+    judgment_ids = sorted(set(pinned) - left_out)
+    if not judgment_ids:
+        raise Invalid(f"There are no new judgments in {project}; rank some answers first.")
+    root = Path(settings.ARTIFACTS_ROOT) / "snapshots"
+    root.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".tmp-", dir=root))
+    try:
+        written = _write(folder, project, judgment_ids, halves=halves)
+        with transaction.atomic():
+            snapshot = Snapshot.objects.create(
+                project=project,
+                judgment_ids=judgment_ids,
+                filter={
+                    "counted": True,
+                    "after_judgment_id": after_judgment_id,
+                    "not_in_snapshot": not_in.pk if not_in else None,
+                },
+                counts=written.counts,
+                sha256=written.sha256,
+                created_by=by,
+            )
+            _place(folder, root / str(snapshot.pk), snapshot, written.files)
+            transition_log(obj=snapshot, from_state="", to_state="pinned", actor=by)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # nothing is there any more when all went well
+    return snapshot
+
+
+@dataclasses.dataclass(frozen=True)
+class _Written:
+    files: dict[str, dict[str, Any]]
+    counts: dict[str, int]
+    sha256: str
+
+
+class _Tally:
+    """Counts and hashes judgments while they pass by on their way into a file."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+        self.counts: Counter[str] = Counter()
+        self.prompts: set[int] = set()
+        self.people: set[str] = set()
+
+    def watch(self, judged: Iterator[Judged]) -> Iterator[Judged]:
+        for one in judged:
+            judgment = one.judgment
+            self.digest.update(f"{judgment.pk} {judgment.task_id} {judgment.protocol_id} {judgment.ranks}\n".encode())
+            for answer in one.answers:
+                self.digest.update(hashlib.sha256(answer.text.encode()).digest())
+            self.counts.update(judgments=1, pairs=judgment.n_pairs, ties=judgment.n_ties)
+            self.prompts.add(judgment.task.prompt_id)
+            self.people.add(one.annotator)
+            yield one
+
+
+def _write(folder: Path, project: Project, judgment_ids: Sequence[int], *, halves: bool) -> _Written:
+    tally = _Tally()
+    judged = tally.watch(judged_by_ids(project=project, judgment_ids=judgment_ids))
+    names = [ALL, *(HALVES.values() if halves else ())]
+    rows: Counter[str] = Counter()
+    streams = {name: (folder / name).open("w", encoding="utf-8") for name in names}
+    try:
+        for one in judged:
+            targets = [ALL, HALVES[half_of(one.judgment.task.prompt.group)]] if halves else [ALL]
+            lines = list(jsonl_lines(pairs_of([one])))
+            for name in targets:
+                streams[name].writelines(lines)
+                rows[name] += len(lines)
+        for stream in streams.values():
+            stream.flush()
+            os.fsync(stream.fileno())
+    finally:
+        for stream in streams.values():
+            stream.close()
+    files = {name: {"sha256": _sha256(folder / name), "rows": rows[name]} for name in names}
+    counts = {name: tally.counts[name] for name in ("judgments", "pairs", "ties")} | {
+        "prompts": len(tally.prompts),
+        "annotators": len(tally.people),
+    }
+    return _Written(files, counts, tally.digest.hexdigest())
+
+
+def _place(folder: Path, target: Path, snapshot: Snapshot, files: dict[str, dict[str, Any]]) -> None:
+    """Give the folder its name. What stands there is of a transaction that never ended: no row points at it."""
+    folder.chmod(0o755)
+    shutil.rmtree(target, ignore_errors=True)
+    folder.rename(target)
+    snapshot.files = {name: {"path": str(target / name), **facts} for name, facts in files.items()}
+    snapshot.save(update_fields=["files"])
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
