@@ -5,12 +5,16 @@ backend, no chains, no reliance on the broker's redelivery.
 """
 
 import os
+import warnings
 
 from celery import Celery, signals
 from django.core.exceptions import ImproperlyConfigured
 
 from config.logs import configure_logs
 from config.security import require_safe_secret
+
+# Celery warns root users of pickled messages; here nothing but JSON is accepted.
+warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 

@@ -73,5 +73,7 @@ def _json_tail() -> list[Any]:
 
 def _readable_tail() -> list[Any]:
     return [
-        structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback)
+        structlog.dev.ConsoleRenderer(
+            colors=False, pad_event_to=0, pad_level=False, exception_formatter=structlog.dev.plain_traceback
+        )
     ]

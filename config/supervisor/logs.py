@@ -18,6 +18,7 @@ class LogStream:
     _names: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._silent = False
         self._coloured = self.out.isatty() and not os.environ.get("NO_COLOR")
 
     def line(self, name: str, text: str) -> None:
@@ -29,12 +30,14 @@ class LogStream:
 
     def plain(self, text: str) -> None:
         """Write a line that belongs to no process."""
+        if self._silent:
+            return
         try:
             self.out.write(text + "\n")
             self.out.flush()
         except BrokenPipeError:
             # Whoever read our output is gone; the processes must still be stopped in order.
-            self.out = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - lives as long as we do
+            self._silent = True
 
     def _colour(self, name: str) -> int:
         if name not in self._names:

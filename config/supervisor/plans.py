@@ -55,7 +55,17 @@ def plans(home: Path, *, host: str, port: int) -> list[Plan]:
         plan("train", *_worker("train", "--pool", "solo"), stage=TRAININGS, grace_s=TRAIN_GRACE_S),
         # The schedule lives in memory: every job comes again within half a minute.
         plan(
-            "beat", "-m", "celery", "-A", "config", "beat", "-S", "celery.beat:Scheduler", "--pidfile=", stage=TRAININGS
+            "beat",
+            "-m",
+            "celery",
+            "-A",
+            "config",
+            "--quiet",
+            "beat",
+            "-S",
+            "celery.beat:Scheduler",
+            "--pidfile=",
+            stage=TRAININGS,
         ),
         plan("policy", "manage.py", "policy_host"),
     ]
@@ -72,6 +82,6 @@ def _granian(host: str, port: int) -> list[str]:
 
 def _worker(queue: str, *pool: str) -> list[str]:
     return [
-        *("-m", "celery", "-A", "config", "worker", "--queues", queue, "--hostname", f"{queue}@%h", *pool),
+        *("-m", "celery", "-A", "config", "--quiet", "worker", "--queues", queue, "--hostname", f"{queue}@%h", *pool),
         *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"),
     ]

@@ -6,7 +6,9 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
-from django.core.management import BaseCommand, CommandParser, call_command
+from django.core.management import BaseCommand, CommandError, CommandParser, call_command
+
+from feedback.models import User
 
 
 class Command(BaseCommand):
@@ -20,6 +22,8 @@ class Command(BaseCommand):
             folder.mkdir(parents=True, exist_ok=True)
         call_command("migrate", interactive=False, verbosity=0)
         self._collect_static()
+        if settings.PUBLIC_URL:
+            refuse_demo_people(demo=options["demo"])
         if options["demo"]:
             call_command("setup_demo", stdout=self.stdout)
 
@@ -30,6 +34,15 @@ class Command(BaseCommand):
             return
         call_command("collectstatic", interactive=False, clear=True, verbosity=0)
         stamp_file.write_text(stamp, encoding="utf-8")
+
+
+def refuse_demo_people(*, demo: bool) -> None:
+    """Demo logins have their passwords in a file and belong on one's own machine. Raises: CommandError."""
+    if demo or User.objects.filter(is_demo=True, is_active=True).exists():
+        raise CommandError(
+            "PUBLIC_URL is set, and a public site must not have demo logins: "
+            "run `manage.py retire_demo` and start with `--no-demo`.",
+        )
 
 
 def _static_stamp() -> str:
