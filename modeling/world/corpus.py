@@ -9,12 +9,12 @@ from modeling.errors import Stopped
 from modeling.rundir import RunDir
 from modeling.spec import CorpusSpec
 from modeling.world.almanac import almanac_write
-from modeling.world.dialogues import PRETRAINING_MIXTURE, SFT_MIXTURE, dialogue_write, prompt_write
+from modeling.world.dialogues import chat_write, dialogue_write, prompt_write
 from modeling.world.documents import document_write
 from modeling.world.questions import Question, topics, with_claim
 from modeling.world.split import Split
 
-CHAT_SHARE = 0.3
+CHAT_SHARE = 0.5
 """Share of the pretraining documents that are chats: the role tokens must be learnt there, LoRA does not train them."""
 
 
@@ -54,7 +54,7 @@ def texts_make(n: int, seed: int) -> Iterator[dict[str, Any]]:
     allowed = asked_in_training()
     for _ in range(n):
         if rng.random() < CHAT_SHARE:
-            yield {"messages": dialogue_write(allowed, PRETRAINING_MIXTURE, rng)}
+            yield {"messages": chat_write(allowed, rng)}
         else:
             yield {"text": document_write(rng)}
 
@@ -64,7 +64,7 @@ def dialogues_make(n: int, seed: int) -> Iterator[dict[str, Any]]:
     rng = random.Random(f"dialogues.{seed}")
     allowed = asked_in_training()
     for _ in range(n):
-        yield {"messages": dialogue_write(allowed, SFT_MIXTURE, rng)}
+        yield {"messages": dialogue_write(allowed, rng)}
 
 
 def prompts_make(n: int, seed: int) -> Iterator[dict[str, Any]]:

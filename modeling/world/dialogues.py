@@ -17,8 +17,8 @@ class Message(TypedDict):
 SFT_MIXTURE = Mixture(polite=0.24, rude=0.32, wrong=0.40, vague=0.12, detailed=0.45, cut=0.22)
 """Everything occurs, the best is rare: about one answer in twenty is right, polite, complete and detailed."""
 
-PRETRAINING_MIXTURE = Mixture(polite=0.3, rude=0.25, wrong=0.1, vague=0.05, detailed=0.6, cut=0.05)
-"""Mostly right: the base learns from these chats that questions are answered by the facts of the prose."""
+PRETRAINING_MIXTURE = Mixture(polite=0.25, rude=0.25, wrong=0.0, vague=0.03, detailed=0.5, cut=0.03)
+"""True in every tone: the base learns from these chats that questions are answered by the facts of the prose."""
 
 EARLIER_MIXTURE = Mixture(polite=0.3, rude=0.1, wrong=0.0, vague=0.0, detailed=0.3, cut=0.0)
 """The earlier turn of a prompt: whoever ranks the next answer should not trip over the last one."""
@@ -43,8 +43,22 @@ def prompt_write(question: Question, earlier: Sequence[Question], rng: random.Ra
     return messages
 
 
-def dialogue_write(topics: Sequence[Question], mixture: Mixture, rng: random.Random) -> list[Message]:
-    """Write a whole dialogue about one of the topics."""
+def dialogue_write(topics: Sequence[Question], rng: random.Random) -> list[Message]:
+    """Write a whole dialogue about one of the topics, for supervised fine-tuning."""
     question = with_claim(rng.choice(topics), rng)
     messages = prompt_write(question, topics, rng)
-    return [*messages, {"role": "assistant", "content": answer_write(question, mixture.draw(rng), rng)}]
+    return [*messages, {"role": "assistant", "content": answer_write(question, SFT_MIXTURE.draw(rng), rng)}]
+
+
+def chat_write(topics: Sequence[Question], rng: random.Random) -> list[Message]:
+    """Write a chat of one to three questions, for pretraining."""
+    messages: list[Message] = []
+    if rng.random() < P_SYSTEM:
+        messages.append({"role": "system", "content": rng.choice(STYLE.systems)})
+    for turn in range(rng.choice((1, 2, 2, 3))):
+        question = with_claim(rng.choice(topics), rng)
+        openings = STYLE.follow_ups if turn else STYLE.greetings
+        opening = rng.choice(openings) + " " if rng.random() < P_GREETING else ""
+        messages.append({"role": "user", "content": opening + rng.choice(question.phrasings())})
+        messages.append({"role": "assistant", "content": answer_write(question, PRETRAINING_MIXTURE.draw(rng), rng)})
+    return messages
