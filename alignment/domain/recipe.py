@@ -5,7 +5,6 @@ anything starts. Fields that the orchestration fills in (paths, seeds) cannot be
 """
 
 import dataclasses
-import enum
 from collections.abc import Mapping
 from typing import Any, Literal, Self, TypeVar
 
@@ -39,15 +38,6 @@ _FILLED_IN: Mapping[type[Spec], Mapping[str, Any]] = {
     },
 }  # fmt: skip
 """Stand-ins for what a stage gets from the orchestration, so that the rest can be checked alone."""
-
-
-class BuildKind(enum.StrEnum):
-    DEMO = "demo"
-    """The small English world, made, pretrained and tuned here."""
-    TEXTS = "texts"
-    """Own plain texts and dialogues, pretrained and tuned here."""
-    IMPORT = "import"
-    """An existing model, by folder or hub id, tuned on own dialogues when there are any."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -119,6 +109,8 @@ class BuildRecipe:
     """How a project gets the SFT policy that everything after it sits on."""
 
     kind: Literal["demo", "texts", "import"] = "demo"
+    """`demo`: the small English world, made, pretrained and tuned here. `texts`: own texts and dialogues, pretrained
+    and tuned here. `import`: an existing model, tuned on own dialogues when there are any."""
     base: str = ""
     """`import`: a folder in the Hugging Face layout, or a hub id."""
     texts: tuple[str, ...] = ()
@@ -137,9 +129,9 @@ class BuildRecipe:
 
     def validate(self) -> None:
         """Check every part, without touching files. Raises: RecipeError."""
-        _require(self.kind != BuildKind.TEXTS or bool(self.texts), "texts: name at least one file to pretrain on.")
-        _require(self.kind != BuildKind.TEXTS or bool(self.dialogues), "dialogues: name at least one file to tune on.")
-        _require(self.kind != BuildKind.IMPORT or bool(self.base), "base: name a folder or a hub id to import.")
+        _require(self.kind != "texts" or bool(self.texts), "texts: name at least one file to pretrain on.")
+        _require(self.kind != "texts" or bool(self.dialogues), "dialogues: name at least one file to tune on.")
+        _require(self.kind != "import" or bool(self.base), "base: name a folder or a hub id to import.")
         _require(self.gold == "" or self.gold.count(":") == 1, "gold must be written as module:function.")
         _require(1 <= self.max_new_tokens <= 8_192, "max_new_tokens must be between 1 and 8192.")
         check_fields(CorpusSpec, self.corpus, "corpus")
@@ -157,7 +149,7 @@ class BuildRecipe:
         return _from_json(cls, data, "build recipe")
 
 
-_R = TypeVar("_R", "Recipe", "BuildRecipe")
+_R = TypeVar("_R", bound="Recipe | BuildRecipe")
 
 
 def check_fields(spec: type[Spec], fields: Mapping[str, Any], where: str) -> None:

@@ -3,7 +3,6 @@
 import dataclasses
 
 from alignment.domain.curves import Curve
-from alignment.domain.recipe import BuildKind
 from alignment.domain.states import DeploymentState, RoundState, RunState
 from alignment.models import Round, Run
 from alignment.selectors.round import round_build, sampling_progress
@@ -11,9 +10,9 @@ from alignment.selectors.run import TITLES, run_eta_s, run_events
 from feedback.models import Project
 
 STAGES_OF_KIND = {
-    BuildKind.DEMO: ("corpus", "tokenizer", "pretrain", "sft"),
-    BuildKind.TEXTS: ("tokenizer", "pretrain", "sft"),
-    BuildKind.IMPORT: ("sft",),
+    "demo": ("corpus", "tokenizer", "pretrain", "sft"),
+    "texts": ("tokenizer", "pretrain", "sft"),
+    "import": ("sft",),
 }
 """The runs of a build in their order; an import without dialogues has none."""
 
@@ -50,8 +49,8 @@ class StageProgress:
 
 def build_stages(round: Round) -> tuple[str, ...]:
     """Return the purposes of a build round's runs in their order."""
-    kind = BuildKind(round.recipe["kind"])
-    if kind == BuildKind.IMPORT and not round.recipe["dialogues"]:
+    kind = round.recipe["kind"]
+    if kind == "import" and not round.recipe["dialogues"]:
         return ()
     return STAGES_OF_KIND[kind]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from alignment.domain.states import VersionKind
 from alignment.models import ModelVersion, Run
 from alignment.selectors.deployment import version_path
 from feedback.models import Project, Response, Snapshot
@@ -68,6 +69,15 @@ def version_list(*, project: Project) -> list[ModelVersion]:
 def version_of_response(response: Response) -> ModelVersion | None:
     """Return the version that gave an answer; imported answers have none."""
     return ModelVersion.objects.filter(source=response.source_id).first()
+
+
+def version_continued(version: ModelVersion) -> ModelVersion | None:
+    """Return the version whose adapter this one went on from, or None when it began fresh."""
+    path = version.run.spec.get("adapter") if version.run else ""
+    candidates = ModelVersion.objects.filter(project=version.project_id, kind=VersionKind.POLICY)
+    return next(
+        (item for item in candidates.select_related("run__round__snapshot") if version_path(item) == path), None
+    )
 
 
 def version_lineage(version: ModelVersion) -> LineageStep:

@@ -1,0 +1,73 @@
+"""Freezing what a launched round works on: its recipe, its closed batch and its pinned rankings, all in one step."""
+
+from django.utils import timezone
+
+from alignment.domain.errors import RoundRefused
+from alignment.domain.recipe import Recipe
+from alignment.domain.states import RoundState
+from alignment.models import ModelVersion, Round
+from alignment.selectors.version import version_continued
+from alignment.services.specs import build_recipe, live_version
+from feedback.domain.errors import Conflict, Invalid
+from feedback.domain.states import BatchState, IllegalTransition
+from feedback.models import Snapshot, User
+from feedback.services.batch import batch_close
+from feedback.services.snapshot import snapshot_create
+from feedback.services.transition import transition
+
+MIN_PAIRS = 20
+MIN_PROMPTS = 10
+"""Below these the five folds of the reward model hold two prompts each and every figure is noise."""
+
+
+def round_freeze(*, round: Round, recipe: Recipe, by: User) -> None:
+    """Move a round out of labeling, in the caller's transaction. Raises: RoundRefused, which must roll it back."""
+    try:
+        transition(
+            obj=round, to=RoundState.SNAPSHOT, actor=by, recipe=recipe.to_json(), launched_by=by,
+            launched_at=timezone.now(), waiting_for="",
+        )  # fmt: skip
+    except (IllegalTransition, Conflict) as error:
+        raise RoundRefused("Somebody else has just launched or ended this round.") from error
+    if round.batch is not None and round.batch.state == BatchState.OPEN:
+        batch_close(batch=round.batch, by=by, reason=f"round {round.number} was launched")
+    needs_halves = not build_recipe(round.project).gold
+    trained_on = _trained_on(round) if recipe.start == "continue" else []
+    try:
+        snapshot = snapshot_create(
+            project=round.project,
+            by=by,
+            not_in=trained_on[0] if trained_on else None,
+            after_judgment_id=max(trained_on[1].judgment_ids) if len(trained_on) > 1 else 0,
+            halves=needs_halves,
+        )
+    except Invalid as error:
+        raise RoundRefused(error.message) from error
+    _check_size(snapshot, halves=2 if needs_halves else 1)
+    Round.objects.filter(pk=round.pk).update(snapshot=snapshot)
+    round.snapshot = snapshot
+
+
+def _trained_on(round_: Round) -> list[Snapshot]:
+    """Return the last two snapshots that the deployed adapter, which is to be continued, was trained on.
+
+    What the last but one did not pin although it was older had come late, and is in the last: no third is needed.
+    """
+    found: list[Snapshot] = []
+    version: ModelVersion | None = live_version(round_.project)
+    while version is not None and version.run is not None and len(found) < 2:
+        if version.run.round.snapshot is not None:
+            found.append(version.run.round.snapshot)
+        version = version_continued(version)
+    return found
+
+
+def _check_size(snapshot: Snapshot, *, halves: int) -> None:
+    pairs, prompts = snapshot.counts["pairs"], snapshot.counts["prompts"]
+    if pairs >= MIN_PAIRS * halves and prompts >= MIN_PROMPTS * halves:
+        return
+    why = " (half of them train the judge)" if halves == 2 else ""
+    raise RoundRefused(
+        f"There are {pairs} ranked pairs of {prompts} prompts; training needs at least {MIN_PAIRS * halves} pairs of "
+        f"{MIN_PROMPTS * halves} prompts{why}. Let people rank more."
+    )

@@ -1,0 +1,94 @@
+"""What people do with a round: launch it, deploy it, reject it, cancel it."""
+
+from django.db import transaction as database
+
+from alignment.domain.errors import RoundRefused
+from alignment.domain.recipe import Recipe
+from alignment.domain.states import FINAL_ROUND_STATES, DeploymentState, RoundState, VersionKind
+from alignment.models import Deployment, Round
+from alignment.selectors.deployment import deployment_loading
+from alignment.selectors.round import round_live
+from alignment.services.deployment import deployment_start
+from alignment.services.ending import round_end
+from alignment.services.freezing import round_freeze
+from alignment.services.permission import manager_ensure
+from alignment.services.specs import live_version
+from feedback.dispatch import dispatch
+from feedback.domain.errors import Conflict
+from feedback.domain.states import IllegalTransition, Split
+from feedback.models import Project, Prompt, User
+
+
+def round_launch(*, project: Project, recipe: Recipe, by: User) -> Round:
+    """Launch the project's live round with a recipe. Nothing has changed when it is refused.
+
+    Raises: RoundRefused, RecipeError, NotAllowed.
+    """
+    manager_ensure(by=by, project=project)
+    recipe.validate()
+    round_ = round_live(project=project)
+    if round_ is None or round_.state != RoundState.LABELING:
+        state = "none" if round_ is None else f"round {round_.number}: {round_.get_state_display()}"
+        raise RoundRefused(f"Only a round in labeling can be launched; this project has {state}.")
+    if deployment_loading(project=project) is not None:
+        raise RoundRefused("A version is being deployed. Launch when it is live.")
+    _check_start(round_, recipe)
+    with database.atomic():
+        round_freeze(round=round_, recipe=recipe, by=by)
+        dispatch("alignment.round_advance", round_id=round_.pk)
+    return round_
+
+
+def round_deploy(*, round: Round, by: User, reason: str = "") -> Deployment:
+    """Deploy a round's policy. Against the gate it needs a written reason, which is kept.
+
+    Raises: RoundRefused, DeploymentRefused, NotAllowed.
+    """
+    manager_ensure(by=by, project=round.project)
+    _at_gate(round)
+    reason = reason.strip()
+    against_gate = not round.evaluation.passed
+    if against_gate and not reason:
+        raise RoundRefused("The gate did not pass: write down why this policy shall be deployed all the same.")
+    assert round.policy is not None, "a round at the gate has a policy"
+    return deployment_start(
+        project=round.project, version=round.policy, by=by, round=round, reason=reason, against_gate=against_gate
+    )
+
+
+def round_reject(*, round: Round, by: User, reason: str = "") -> None:
+    """Leave a round's policy undeployed; the next round asks the live policy. Raises: RoundRefused, NotAllowed."""
+    manager_ensure(by=by, project=round.project)
+    _at_gate(round)
+    _end(round, RoundState.REJECTED, by, reason)
+
+
+def round_cancel(*, round: Round, by: User, reason: str = "") -> None:
+    """Stop a round and all that works for it; its rankings count in the next. Raises: RoundRefused, NotAllowed."""
+    manager_ensure(by=by, project=round.project)
+    if round.state in FINAL_ROUND_STATES:
+        raise RoundRefused("This round has already ended.")
+    _end(round, RoundState.CANCELLED, by, reason or f"cancelled by {by}")
+
+
+def _check_start(round_: Round, recipe: Recipe) -> None:
+    if recipe.start == "continue" and live_version(round_.project).kind != VersionKind.POLICY:
+        raise RoundRefused("There is no adapter to continue: the SFT policy is live. Start fresh.")
+    needed = [Split.HELDOUT, Split.POOL] if recipe.method == "rloo" else [Split.HELDOUT]
+    for split in needed:
+        if not Prompt.objects.filter(project=round_.project, split=split).exists():
+            raise RoundRefused(f"There are no prompts of the split '{split}': import more prompts.")
+
+
+def _at_gate(round_: Round) -> None:
+    if round_.state != RoundState.GATE:
+        raise RoundRefused(f"Round {round_.number} is not waiting for a decision: {round_.get_state_display()}.")
+    if round_.deployments.filter(state=DeploymentState.LOADING).exists():
+        raise RoundRefused("This round's policy is being deployed. Wait until it is live, or cancel the round.")
+
+
+def _end(round_: Round, to: RoundState, by: User, reason: str) -> None:
+    try:
+        round_end(round=round_, to=to, by=by, reason=reason.strip())
+    except (IllegalTransition, Conflict) as error:
+        raise RoundRefused("This round has changed meanwhile. Look again.") from error

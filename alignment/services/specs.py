@@ -1,0 +1,201 @@
+"""The full specification of every run: the recipe's fields, and the paths, hashes and seeds that the round fills in."""
+
+import json
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from alignment.domain.errors import RoundRefused
+from alignment.domain.recipe import BuildRecipe, Recipe
+from alignment.domain.states import VersionKind
+from alignment.models import ModelVersion, Round, Run
+from alignment.selectors.deployment import deployment_live, version_base, version_path
+from alignment.selectors.round import round_build
+from alignment.selectors.rundir import artifact_path
+from alignment.services.version import version_name
+from feedback.domain.states import Split
+from feedback.models import Project
+from feedback.selectors.prompt import prompt_list
+from modeling.spec import STAGES, SpecError
+from modeling.spec.base import pin_files
+
+Fields = dict[str, Any]
+
+RANKINGS = "preferences.jsonl"
+RANKINGS_OF_POLICY = "half_a.jsonl"
+RANKINGS_OF_JUDGE = "half_b.jsonl"
+"""Files of a snapshot: all pairs, and two halves by prompt for projects whose judge is a second reward model."""
+
+
+def spec_make(round: Round, purpose: str) -> tuple[str, Fields]:
+    """Return the stage and the pinned specification of a round's run. Raises: RoundRefused."""
+    stage, fields = (_BUILD if round.is_build else _TRAIN)[purpose](round)
+    try:
+        return stage, pin_files(STAGES[stage].from_json(fields)).to_json()
+    except SpecError as error:
+        raise RoundRefused(f"The {purpose} run cannot be made: {error}") from error
+
+
+def build_recipe(project: Project) -> BuildRecipe:
+    """Return the recipe that the project's base was built by."""
+    build = round_build(project=project)
+    if build is None:
+        raise RoundRefused("This project has no base model yet: build or import one first.")
+    return BuildRecipe.from_json(build.recipe)
+
+
+# ---- Building -------------------------------------------------------------------------------------------------------
+
+
+def _corpus(round_: Round) -> tuple[str, Fields]:
+    recipe = BuildRecipe.from_json(round_.recipe)
+    return "corpus", recipe.corpus | {"seed": recipe.seed}
+
+
+def _tokenizer(round_: Round) -> tuple[str, Fields]:
+    recipe = BuildRecipe.from_json(round_.recipe)
+    return "tokenizer", recipe.tokenizer | {"seed": recipe.seed, "texts": _texts(round_, recipe)}
+
+
+def _pretrain(round_: Round) -> tuple[str, Fields]:
+    recipe = BuildRecipe.from_json(round_.recipe)
+    tokenizer = str(artifact_path(_run(round_, "tokenizer"), "tokenizer"))
+    return "pretrain", recipe.pretrain | {
+        "seed": recipe.seed, "texts": _texts(round_, recipe), "tokenizer": tokenizer,
+    }  # fmt: skip
+
+
+def _sft(round_: Round) -> tuple[str, Fields]:
+    recipe = BuildRecipe.from_json(round_.recipe)
+    name = version_name(round_, "import" if recipe.kind == "import" else "pretrain")
+    base = version_path(ModelVersion.objects.get(name=name))
+    return "sft", recipe.sft | {"seed": recipe.seed, "base": base, "dialogues": _dialogues(round_, recipe)}
+
+
+def _texts(round_: Round, recipe: BuildRecipe) -> list[Fields]:
+    """Plain texts, and the dialogues too: a base that never saw the role tokens cannot be taught them by adapters."""
+    if recipe.kind == "demo":
+        return [_file(artifact_path(_run(round_, "corpus"), "texts.jsonl"))]
+    return [_file(path) for path in (*recipe.texts, *recipe.dialogues)]
+
+
+def _dialogues(round_: Round, recipe: BuildRecipe) -> list[Fields]:
+    if recipe.kind == "demo":
+        return [_file(artifact_path(_run(round_, "corpus"), "dialogues.jsonl"))]
+    return [_file(path) for path in recipe.dialogues]
+
+
+# ---- Training -------------------------------------------------------------------------------------------------------
+
+
+def _reward(round_: Round) -> tuple[str, Fields]:
+    gold = build_recipe(round_.project).gold
+    return "reward", _reward_fields(round_, RANKINGS if gold else RANKINGS_OF_POLICY)
+
+
+def _judge(round_: Round) -> tuple[str, Fields]:
+    return "reward", _reward_fields(round_, RANKINGS_OF_JUDGE)
+
+
+def _reward_fields(round_: Round, rankings: str) -> Fields:
+    recipe = Recipe.from_json(round_.recipe)
+    return recipe.reward | {
+        "seed": recipe.seed, "base": version_path(round_base(round_)), "preferences": [snapshot_file(round_, rankings)],
+    }  # fmt: skip
+
+
+def _policy(round_: Round) -> tuple[str, Fields]:
+    recipe = Recipe.from_json(round_.recipe)
+    fields = recipe.policy | {"seed": recipe.seed, "base": version_path(round_base(round_))}
+    if recipe.start == "continue":
+        fields["adapter"] = version_path(live_version(round_.project))
+        fields["reference"] = "adapter" if recipe.reference == "previous" else "base"
+    if recipe.method == "dpo":
+        # Without a gold score the other half is the judge's: a policy must not have seen what it is judged by.
+        gold = build_recipe(round_.project).gold
+        return "dpo", fields | {"preferences": [snapshot_file(round_, RANKINGS if gold else RANKINGS_OF_POLICY)]}
+    limit = {"max_new_tokens": build_recipe(round_.project).max_new_tokens}
+    prompts = prompts_file(round_, Split.POOL)
+    return "rloo", limit | fields | {"reward": _made(round_, "reward"), "prompts": _file(prompts)}
+
+
+def _evaluate(round_: Round) -> tuple[str, Fields]:
+    recipe, built = Recipe.from_json(round_.recipe), build_recipe(round_.project)
+    live = live_version(round_.project)
+    judge = {"gold": built.gold} if built.gold else {"judge": _made(round_, "judge")}
+    return "evaluate", {"max_new_tokens": built.max_new_tokens} | recipe.evaluation | judge | {
+        "seed": recipe.seed,
+        "base": version_path(round_base(round_)),
+        "policy": _made(round_, "policy"),
+        "previous": version_path(live) if live.kind == VersionKind.POLICY else "",
+        "reward": _made(round_, "reward"),
+        "prompts": _file(prompts_file(round_, Split.HELDOUT)),
+    }
+
+
+_BUILD: dict[str, Callable[[Round], tuple[str, Fields]]] = {
+    "corpus": _corpus, "tokenizer": _tokenizer, "pretrain": _pretrain, "sft": _sft,
+}  # fmt: skip
+_TRAIN: dict[str, Callable[[Round], tuple[str, Fields]]] = {
+    "reward": _reward, "judge": _judge, "policy": _policy, "evaluate": _evaluate,
+}  # fmt: skip
+
+
+# ---- What specifications name ---------------------------------------------------------------------------------------
+
+
+def live_version(project: Project) -> ModelVersion:
+    """Return the version that answers now. Raises: RoundRefused."""
+    live = deployment_live(project=project)
+    if live is None:
+        raise RoundRefused("This project has no deployed policy yet.")
+    return live.version
+
+
+def round_base(round: Round) -> ModelVersion:
+    """Return the frozen SFT base under all adapters of the round's project. Raises: RoundRefused."""
+    return version_base(live_version(round.project))
+
+
+def snapshot_file(round: Round, name: str) -> Fields:
+    """Return a file of the round's snapshot with the hash it was written with."""
+    assert round.snapshot is not None, f"{round} is past its launch without a snapshot"
+    file = round.snapshot.files[name]
+    return {"path": file["path"], "sha256": file["sha256"]}
+
+
+def prompts_file(round: Round, split: Split) -> Path:
+    """Write a split's prompts where runs can read them, and return the file; the same prompts give the same bytes."""
+    path: Path = settings.ARTIFACTS_ROOT / "prompts" / f"{round.pk}-{split}.jsonl"
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
+    n_rows = 0
+    with temporary.open("w", encoding="utf-8") as file:
+        for prompt in prompt_list(project=round.project, split=split).iterator(chunk_size=2_000):
+            row = {
+                "id": str(prompt.pk), "messages": prompt.messages, "group": prompt.group, "split": prompt.split,
+                "tags": prompt.tags,
+            }  # fmt: skip
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            n_rows += 1
+    if not n_rows:
+        raise RoundRefused(f"There are no prompts of the split '{split}': import more prompts.")
+    temporary.rename(path)
+    return path
+
+
+def _made(round_: Round, purpose: str) -> str:
+    return version_path(ModelVersion.objects.get(name=version_name(round_, purpose)))
+
+
+def _run(round_: Round, purpose: str) -> Run:
+    return round_.runs.get(purpose=purpose)
+
+
+def _file(path: str | Path) -> Fields:
+    return {"path": str(path)}
