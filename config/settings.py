@@ -214,11 +214,11 @@ ASSIGNMENTS_EXPIRE_S = env.float("ASSIGNMENTS_EXPIRE_S", 30.0)
 
 RUN_RESEND_S = env.float("RUN_RESEND_S", 30.0)
 """A run that is queued longer than this gets a second message."""
-RUN_STOP_GRACE_S = env.float("RUN_STOP_GRACE_S", 10.0)
+RUN_STOP_GRACE_S = env.float("RUN_STOP_GRACE_S", 8.0)
 """What a training has to write its checkpoint before it is killed."""
 
 MODELING_COMMAND = [sys.executable, "-m", "modeling"]
-"""What starts a stage: the same interpreter, and so the same packages, as this process."""
+"""What runs a stage or serves a base; the stage's name and its run directory follow."""
 TRAIN_NICE = env.int("TRAIN_NICE", 10)
 """Added to a training's niceness: on a shared machine the pages come first."""
 MODELING_THREADS = env.int("MODELING_THREADS", 0)

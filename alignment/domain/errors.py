@@ -1,7 +1,12 @@
-"""Every way a request to this app may be turned down; the messages are shown to the person who asked."""
+"""Every way a request to this app may be turned down; the messages are shown to the person who asked.
+
+They are refusals like those of feedback, so that pages and API answer both alike.
+"""
+
+from feedback.domain.errors import FeedbackError
 
 
-class AlignmentError(Exception):
+class AlignmentError(FeedbackError):
     """Base of the errors whose message says what is wrong and what to do."""
 
     code = "alignment_error"
