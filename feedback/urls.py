@@ -1,3 +1,36 @@
-from django.urls import URLPattern
+"""The pages of the labeling app and of people's accounts."""
 
-urlpatterns: list[URLPattern] = []
+from django.urls import include, path
+
+from feedback.views import account, data, label, member, project, prompt, token
+
+account_urls = [
+    path("login/", account.Login.as_view(), name="login"),
+    path("logout/", account.Logout.as_view(), name="logout"),
+    path("account/keys/", token.tokens, name="tokens"),
+    path("account/keys/revoke/", token.revoke, name="token_revoke"),
+]
+project_urls = [
+    path("", project.overview, name="project"),
+    path("settings/", project.settings, name="project_settings"),
+    path("prompts/", prompt.prompts, name="prompts"),
+    path("members/", member.members, name="members"),
+    path("members/remove/", member.remove, name="member_remove"),
+    path("label/", label.label, name="label"),
+    path("label/claim/", label.claim, name="claim"),
+    path("label/submit/", label.submit, name="submit"),
+    path("label/skip/", label.skip, name="skip"),
+    path("label/<int:assignment_id>/", label.correct, name="correct"),
+    path("data/", data.data, name="data"),
+    path("data/preferences.jsonl", data.preferences_file, name="preferences_file"),
+    path("data/judgments.jsonl", data.judgments_file, name="judgments_file"),
+]
+feedback_urls = [
+    path("", project.projects, name="projects"),
+    path("projects/new/", project.new, name="project_new"),
+    path("projects/<int:project_id>/", include(project_urls)),
+]
+urlpatterns = [
+    path("", include((account_urls, "account"))),
+    path("", include((feedback_urls, "feedback"))),
+]

@@ -1,0 +1,47 @@
+"""Drawings for pages: `{% chart title curve %}` and `{% interval low point high %}`. Server-made SVG without styles."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import template
+from django.utils.translation import gettext_lazy as _
+
+from alignment.domain.chart import line_chart
+
+register = template.Library()
+
+INTERVAL_WIDTH = 320
+_PAD = 12
+
+_TITLES = {
+    "loss": _("Loss"),
+    "reward": _("Reward"),
+    "kl": _("KL to the reference, nats"),
+    "kl_nats": _("KL to the reference, nats"),
+    "accuracy": _("Accuracy"),
+    "mean_tokens": _("Mean length, tokens"),
+    "cut_share": _("Share cut at the limit"),
+    "learning_rate": _("Learning rate"),
+    "entropy": _("Entropy, nats"),
+}
+
+
+@register.inclusion_tag("alignment/svg/line_chart.html")
+def chart(name: str, curve: Sequence[tuple[int, float]], key: Any = "") -> dict[str, Any]:
+    """Draw a curve, with a text for those who cannot see it and a table of its values."""
+    title = _TITLES.get(name) or name.replace("_", " ").capitalize()
+    return {"title": title, "chart": line_chart(curve), "id": f"chart-{key}-{name}".replace("/", "-").replace(".", "-")}
+
+
+@register.inclusion_tag("alignment/svg/interval.html")
+def interval(low: Any, point: Any, high: Any) -> dict[str, Any]:
+    """Draw a win rate with its interval on the scale from 0 to 1."""
+    numbers = [value for value in (low, point, high) if isinstance(value, int | float)]
+    if len(numbers) < 3:
+        return {"is_drawn": False}
+    at = [round(_PAD + (INTERVAL_WIDTH - 2 * _PAD) * min(1.0, max(0.0, value)), 1) for value in numbers]
+    return {
+        "is_drawn": True, "low": numbers[0], "point": numbers[1], "high": numbers[2],
+        "x_low": at[0], "x_point": at[1], "x_high": at[2],
+        "x_start": _PAD, "x_half": INTERVAL_WIDTH / 2, "x_end": INTERVAL_WIDTH - _PAD, "width": INTERVAL_WIDTH,
+    }  # fmt: skip

@@ -1,0 +1,46 @@
+"""Numbers as people read them: durations and shares."""
+
+from typing import Any
+
+from django import template
+from django.utils.translation import gettext, ngettext
+
+register = template.Library()
+
+_MINUTE_S = 60
+_HOUR_S = 3_600
+
+
+@register.filter
+def duration(seconds: Any) -> str:
+    """Write a length of time: "40 s", "3 min", "2 h 5 min". Empty for nothing."""
+    if not isinstance(seconds, int | float):
+        return ""
+    whole = max(0, round(seconds))
+    if whole < _MINUTE_S:
+        return gettext("%(n)d s") % {"n": whole}
+    if whole < _HOUR_S:
+        return gettext("%(n)d min") % {"n": round(whole / _MINUTE_S)}
+    hours, minutes = divmod(round(whole / _MINUTE_S), _MINUTE_S)
+    return gettext("%(h)d h %(m)d min") % {"h": hours, "m": minutes}
+
+
+@register.filter
+def number(value: Any, digits: int = 2) -> str:
+    """Write a measurement with a fixed number of decimals, or a dash where there is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "–"
+    return f"{value:.{digits}f}" if isinstance(value, float) else f"{value:,}"
+
+
+@register.filter
+def percent(value: Any) -> str:
+    """Write a share as a percentage, or a dash where there is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "–"
+    return f"{100 * value:.0f}%"
+
+
+@register.simple_tag
+def tasks_left(count: int) -> str:
+    return ngettext("%(n)d task left", "%(n)d tasks left", count) % {"n": count}

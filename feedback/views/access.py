@@ -1,0 +1,46 @@
+"""Who may see which page: strangers get 404, members without the right get 403, nobody gets a hint."""
+
+import functools
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+
+from feedback.models import Project, User
+from feedback.selectors.project import project_get
+
+P = ParamSpec("P")
+View = Callable[..., HttpResponse]
+
+
+class Request(HttpRequest):
+    """A request of somebody who is signed in."""
+
+    user: User
+
+
+def project_page(*permissions: str) -> Callable[[Callable[Concatenate[Request, Project, P], HttpResponse]], View]:
+    """Give a view its project, once the person is known to be a member with one of these permissions."""
+
+    def decorate(view: Callable[Concatenate[Request, Project, P], HttpResponse]) -> View:
+        @login_required
+        @functools.wraps(view)
+        def wrapped(request: Request, project_id: int, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            project = project_or_404(request.user, project_id)
+            if not any(request.user.has_perm(permission, project) for permission in permissions):
+                raise PermissionDenied
+            return view(request, project, *args, **kwargs)
+
+        return wrapped  # type: ignore[return-value]
+
+    return decorate
+
+
+def project_or_404(user: User, project_id: int) -> Project:
+    """Return a project that this person may at least see. Raises: Http404."""
+    project = project_get(user=user, project_id=project_id)
+    if project is None:
+        raise Http404
+    return project

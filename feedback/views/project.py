@@ -1,0 +1,152 @@
+"""Projects: the list, one project's front page, making one and changing it."""
+
+import copy
+import dataclasses
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_http_methods
+
+from feedback.domain.errors import FeedbackError
+from feedback.domain.states import Role
+from feedback.models import Project, User
+from feedback.selectors.batch import batch_list, batch_progress
+from feedback.selectors.project import membership_roles, project_list, protocol_current
+from feedback.selectors.prompt import prompt_counts
+from feedback.selectors.task import queue_count
+from feedback.services.project import project_create, project_update
+from feedback.views.access import Request, project_page
+from feedback.views.rendering import go, page
+
+NUMBER_FIELDS = ("overlap", "lease_s", "answers_per_task", "prompts_per_batch")
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """A project as its tile on the home page shows it."""
+
+    project: Project
+    roles: list[str]
+    can_annotate: bool
+    queue: int
+
+
+class ProjectForm(forms.ModelForm):
+    guidelines = forms.CharField(
+        label=gettext_lazy("Guidelines"),
+        required=False,
+        max_length=50_000,
+        widget=forms.Textarea(attrs={"rows": 10}),
+        help_text=gettext_lazy("Markdown. What makes an answer better than another? Annotators read this first."),
+    )
+
+    class Meta:
+        model = Project
+        fields = ("name", "description", "overlap", "lease_s", "answers_per_task", "prompts_per_batch")
+        labels = {
+            "name": gettext_lazy("Name"),
+            "description": gettext_lazy("Description"),
+            "overlap": gettext_lazy("Rankings a task"),
+            "lease_s": gettext_lazy("Lease, seconds"),
+            "answers_per_task": gettext_lazy("Answers a task"),
+            "prompts_per_batch": gettext_lazy("Prompts a batch"),
+        }
+        help_texts = {
+            "description": gettext_lazy("One or two sentences for the list of projects."),
+            "overlap": gettext_lazy("How many people rank each task."),
+            "lease_s": gettext_lazy("How long a shown task stays with its annotator before others may take it."),
+            "answers_per_task": gettext_lazy("From 2 to 9. Four give six comparisons for one reading."),
+            "prompts_per_batch": gettext_lazy("How many tasks a round asks for."),
+        }
+        widgets = {"description": forms.Textarea(attrs={"rows": 2})}
+
+
+@require_GET
+@login_required
+def projects(request: Request) -> HttpResponse:
+    """List what this person is a member of, with what waits for them."""
+    cards = [_card(project, request.user) for project in project_list(user=request.user)]
+    return page(
+        request,
+        "feedback/projects.html",
+        {"cards": cards, "can_create": request.user.has_perm("feedback.create_project")},
+    )
+
+
+@require_GET
+@project_page("feedback.view_project")
+def overview(request: Request, project: Project) -> HttpResponse:
+    """Show guidelines and progress."""
+    batch = batch_list(project=project).first()
+    context = {
+        "project": project,
+        "protocol": protocol_current(project=project),
+        "queue": queue_count(project=project, annotator=request.user),
+        "batch": batch,
+        "progress": batch_progress(batch=batch) if batch else None,
+        "n_prompts": sum(prompt_counts(project=project).values()),
+    }
+    return page(request, "feedback/project.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def new(request: Request) -> HttpResponse:
+    if not request.user.has_perm("feedback.create_project"):
+        raise PermissionDenied
+    form = ProjectForm(request.POST or None)
+    if form.is_valid():
+        try:
+            project = project_create(created_by=request.user, **form.cleaned_data)
+        except FeedbackError as error:
+            form.add_error(None, error.message)
+        else:
+            messages.success(request, _("The project is made. Add people and prompts next."))
+            return go(request, "feedback:project", project.pk)
+    return _form_page(request, form, {})
+
+
+@require_http_methods(["GET", "POST"])
+@project_page("feedback.manage_project")
+def settings(request: Request, project: Project) -> HttpResponse:
+    guidelines = protocol_current(project=project).guidelines
+    # The form works on a copy: a refused name must not stand in the page's heading.
+    form = ProjectForm(request.POST or None, instance=copy.copy(project), initial={"guidelines": guidelines})
+    if form.is_valid():
+        try:
+            project_update(project=project, by=request.user, **form.cleaned_data)
+        except FeedbackError as error:
+            form.add_error(None, error.message)
+        else:
+            messages.success(request, _("Saved."))
+            return go(request, "feedback:project_settings", project.pk)
+    return _form_page(request, form, {"project": project})
+
+
+def _form_page(request: Request, form: ProjectForm, context: dict[str, Any]) -> HttpResponse:
+    status = 422 if form.is_bound and form.errors else 200
+    return page(
+        request,
+        "feedback/project_form.html",
+        {**context, "form": form, "number_fields": NUMBER_FIELDS},
+        fragment="feedback/fragments/project_form.html",
+        status=status,
+    )
+
+
+def _card(project: Project, user: User) -> Card:
+    # A few queries a project: people are members of a handful, and each count is an index scan.
+    roles = membership_roles(user=user, project=project)
+    can_annotate = Role.ANNOTATOR in roles
+    return Card(
+        project=project,
+        roles=[str(role.label) for role in Role if role in roles],
+        can_annotate=can_annotate,
+        queue=queue_count(project=project, annotator=user) if can_annotate else 0,
+    )
