@@ -1,7 +1,24 @@
-"""Who calls the API: a key in the Authorization header, never a session."""
+"""Who calls: the holder of a key, sent as `Authorization: Token <key>`. Sessions are for pages, not for the API."""
 
+import datetime as dt
+
+from django.db.models import Q
+from django.utils import timezone
 from knox.auth import TokenAuthentication
+
+from feedback.models import ApiToken, User
+
+LAST_USE_EVERY = dt.timedelta(minutes=1)
+"""How exact `last_used_at` is: a write for each call would double the writes of a claim."""
 
 
 class ApiTokenAuthentication(TokenAuthentication):
-    """knox's check of the hashed key."""
+    """Knox's check of the hashed key, which also notes when the key was last used."""
+
+    def validate_user(self, auth_token: ApiToken) -> tuple[User, ApiToken]:
+        user, token = super().validate_user(auth_token)
+        now = timezone.now()
+        stale = Q(last_used_at=None) | Q(last_used_at__lt=now - LAST_USE_EVERY)
+        if token.last_used_at is None or token.last_used_at < now - LAST_USE_EVERY:
+            ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
+        return user, token

@@ -7,7 +7,7 @@ from knox.models import AbstractAuthToken
 from feedback.domain.states import Role, UserKind
 
 
-class User(AbstractUser):
+class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox, whose manager it is, has no types
     """A person or a program that annotates through the API."""
 
     kind = models.CharField(max_length=16, choices=UserKind.choices, default=UserKind.HUMAN)

@@ -1,0 +1,68 @@
+"""What all calls share: a key, its scopes, JSON, and who may see a project."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from drf_spectacular.openapi import AutoSchema
+from rest_framework.exceptions import PermissionDenied as ApiPermissionDenied
+from rest_framework.parsers import BaseParser, JSONParser
+from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from feedback.api.authentication import ApiTokenAuthentication
+from feedback.api.errors import ErrorSerializer
+from feedback.api.schema import ApiTokenScheme
+from feedback.domain.scopes import Scope
+from feedback.models import Project, User
+from feedback.selectors.project import project_get
+
+__all__ = ["REFUSALS", "ApiTokenScheme", "ApiView", "caller", "project_for"]  # the scheme registers by being imported
+
+REFUSALS: dict[Any, Any] = {400: ErrorSerializer, 401: ErrorSerializer, 403: ErrorSerializer, 404: ErrorSerializer}
+"""What any call may answer, for its schema."""
+
+
+class HasScope(BasePermission):
+    """The key's scopes include the one that the view names; a key without scopes may do all that its user may."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        scope = getattr(view, "required_scope", None)
+        scopes = getattr(request.auth, "scopes", [])
+        if scope is None or not scopes or scope in scopes:
+            return True
+        raise ApiPermissionDenied(f"This key lacks the scope {scope}.", code="scope_missing")
+
+
+class ApiView(APIView):
+    """A call of the API; `required_scope` names what a limited key must have."""
+
+    authentication_classes = (ApiTokenAuthentication,)
+    permission_classes = (IsAuthenticated, HasScope)
+    renderer_classes = (JSONRenderer,)
+    parser_classes: Sequence[type[BaseParser]] = (JSONParser,)
+    schema = AutoSchema()
+    required_scope: ClassVar[Scope | None] = None
+
+
+def project_for(request: Request, project_id: int, permission: str) -> Project:
+    """Return the project if the caller has the permission in it.
+
+    Raises: Http404 for strangers, who are not told that it exists, PermissionDenied for members without the right.
+    """
+    user = caller(request)
+    project = project_get(user=user, project_id=project_id)
+    if project is None:
+        raise Http404
+    if not user.has_perm(permission, project):
+        raise PermissionDenied
+    return project
+
+
+def caller(request: Request) -> User:
+    """Return who calls."""
+    assert isinstance(request.user, User), "IsAuthenticated stands before every view"
+    return request.user

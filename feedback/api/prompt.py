@@ -1,0 +1,84 @@
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+from django.http import QueryDict
+from drf_spectacular.utils import extend_schema, extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.parsers import BaseParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from feedback.api.base import REFUSALS, ApiView, caller, project_for
+from feedback.api.errors import ErrorSerializer
+from feedback.domain.errors import UploadRefused, UploadTooLarge
+from feedback.domain.scopes import Scope
+from feedback.domain.states import Split
+from feedback.formats.reading import MAX_BYTES
+from feedback.services.prompt import prompts_import
+
+FORM_BYTES = 64 * 1024
+"""What a form may hold around its file."""
+
+
+class StreamedJson(BaseParser):
+    """Leaves the body as a stream, so that it is judged like a file: bounded, and refused by line."""
+
+    media_type = "application/json"
+
+    def parse(  # type: ignore[override]  # the data are the stream
+        self,
+        stream: BinaryIO,
+        media_type: str | None = None,  # noqa: ARG002 - the parser's signature
+        parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
+    ) -> BinaryIO:
+        return stream
+
+
+class PromptsApi(ApiView):
+    required_scope = Scope.PROMPTS
+    parser_classes = (StreamedJson, MultiPartParser)
+
+    @extend_schema_serializer(component_name="PromptInput", many=True)
+    class InputSerializer(serializers.Serializer):
+        """Only describes the rows; the same reader as for files reads them."""
+
+        prompt = serializers.CharField(required=False, help_text="Or `messages`, which end with the user's turn.")
+        messages = serializers.ListField(child=serializers.DictField(), required=False)
+        id = serializers.CharField(required=False)
+        group = serializers.CharField(required=False, help_text="Prompts of a group share a split.")
+        split = serializers.ChoiceField(choices=Split.choices, required=False)
+        tags = serializers.ListField(child=serializers.CharField(), required=False)
+
+    @extend_schema_serializer(component_name="PromptFile")
+    class FileSerializer(serializers.Serializer):
+        file = serializers.FileField(help_text=".jsonl, .json, .csv or .txt")
+
+    @extend_schema_serializer(component_name="PromptImport")
+    class OutputSerializer(serializers.Serializer):
+        n_added = serializers.IntegerField()
+        n_known = serializers.IntegerField(help_text="Conversations that the project had already.")
+
+    @extend_schema(
+        operation_id="prompts_add",
+        summary="Add prompts: a JSON list of them, or a file",
+        request={"application/json": InputSerializer(many=True), "multipart/form-data": FileSerializer},
+        responses={201: OutputSerializer, 413: ErrorSerializer, **REFUSALS},
+    )
+    def post(self, request: Request, project_id: int) -> Response:
+        project = project_for(request, project_id, "feedback.manage_project")
+        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES + FORM_BYTES:
+            raise UploadTooLarge(f"The file is larger than {MAX_BYTES // 2**20} MB; split it.")
+        file, name = _file_of(request)
+        imported = prompts_import(project=project, file=file, filename=name, by=caller(request))
+        output = {"n_added": imported.n_added, "n_known": imported.n_known}
+        return Response(self.OutputSerializer(output).data, status=201)
+
+
+def _file_of(request: Request) -> tuple[BinaryIO, str]:
+    body: Any = request.data
+    if not isinstance(body, QueryDict):
+        return body, "prompts.json"
+    file = request.FILES.get("file")
+    if file is None:
+        raise UploadRefused("Send the file in the field named file.")
+    return file, file.name

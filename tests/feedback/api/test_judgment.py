@@ -1,0 +1,114 @@
+import pytest
+
+from feedback.models import Judgment
+from feedback.services.batch import batch_close
+from tests.feedback.factories import MembershipFactory, TaskFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def task(project):
+    return TaskFactory(project=project, n_answers=3)
+
+
+@pytest.fixture
+def client(client_of, project):
+    return client_of(MembershipFactory(project=project).user)
+
+
+@pytest.fixture
+def claimed(client, project, task):
+    return client.post(f"/api/v1/projects/{project.pk}/claim/").json()
+
+
+@pytest.fixture
+def url(claimed):
+    return f"/api/v1/assignments/{claimed['assignment_id']}/judgment/"
+
+
+def judgment(claimed, **changes):
+    return {"ranks": {"A": 2, "B": 1, "C": 2}, "client_key": claimed["client_key"], **changes}
+
+
+def test_a_judgment_is_stored_by_answer_whatever_letter_it_was_shown_under(client, claimed, url, task):
+    answer = client.post(url, judgment(claimed, rationale="B is kind"), format="json")
+
+    stored = Judgment.objects.get()
+    best = next(shown["text"] for shown in claimed["answers"] if shown["letter"] == "B")
+    assert answer.status_code == 201
+    assert answer.json() == {"judgment_id": stored.pk, "counted": True}
+    assert [item.response.text for item in task.items.all() if stored.ranks[item.item] == 1] == [best]
+    assert sorted(stored.ranks) == [1, 2, 2]
+    assert stored.rationale == "B is kind"
+
+
+def test_sending_it_again_answers_200_and_stores_nothing(client, claimed, url):
+    first = client.post(url, judgment(claimed), format="json")
+    second = client.post(url, judgment(claimed), format="json")
+
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json() == second.json()
+    assert Judgment.objects.count() == 1
+
+
+def test_another_key_corrects(client, claimed, url):
+    client.post(url, judgment(claimed), format="json")
+    answer = client.post(url, judgment(claimed, client_key="mine", ranks={"A": 1, "B": 1, "C": 1}), format="json")
+
+    assert answer.status_code == 201
+    assert Judgment.objects.get(superseded_by=None).n_ties == 3
+
+
+def test_a_closed_batch_refuses_corrections_with_409(client, claimed, url, task):
+    client.post(url, judgment(claimed), format="json")
+    batch_close(batch=task.batch)
+
+    answer = client.post(url, judgment(claimed, client_key="mine"), format="json")
+
+    assert answer.status_code == 409
+    assert answer.json()["error"]["code"] == "conflict"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "says"),
+    [
+        ({"ranks": {"A": 1, "B": 2}}, "bad_ranks", "A, B, C"),
+        ({"ranks": {"A": 1, "B": 2, "D": 3}}, "bad_ranks", "A, B, C"),
+        ({"ranks": {"A": 2, "B": 3, "C": 3}}, "bad_ranks", "start at 1"),
+        ({"ranks": {"A": 0, "B": 1, "C": 2}}, "invalid", "ranks"),
+        ({"ranks": {"A": "x", "B": 1, "C": 2}}, "invalid", "integer"),
+        ({"ranks": [1, 2, 3]}, "invalid", "dictionary"),
+        ({"ranks": {}}, "invalid", "empty"),
+        ({"client_key": ""}, "invalid", "client_key"),
+        ({"client_key": "k" * 65}, "invalid", "64"),
+        ({"rationale": "a\x00b"}, "invalid", "Null"),
+        ({"rationale": "r" * 10_001}, "invalid", "10,000"),
+        ({"active_s": -1}, "invalid", "active_s"),
+        ({"flags": ["x"] * 21}, "invalid", "20"),
+    ],
+)
+def test_bad_input_is_refused_with_a_reason(client, claimed, url, changes, code, says):
+    answer = client.post(url, judgment(claimed, **changes), format="json")
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == code
+    assert says in answer.json()["error"]["message"]
+    assert not Judgment.objects.exists()
+
+
+def test_broken_json_is_refused(client, url):
+    answer = client.post(url, '{"ranks": ', content_type="application/json")
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "parse_error"
+
+
+def test_nobody_judges_for_another(client_of, project, claimed, url):
+    colleague = client_of(MembershipFactory(project=project).user)
+    stranger = client_of(UserFactory())
+
+    assert colleague.post(url, judgment(claimed), format="json").status_code == 403
+    assert stranger.post(url, judgment(claimed), format="json").status_code == 404
+    assert stranger.post("/api/v1/assignments/123456/judgment/", {}, format="json").status_code == 404
+    assert not Judgment.objects.exists()

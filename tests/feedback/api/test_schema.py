@@ -1,0 +1,32 @@
+from io import StringIO
+
+import pytest
+import yaml
+from django.core.management import call_command
+
+
+@pytest.fixture(scope="module")
+def schema(django_db_setup):
+    out = StringIO()
+    call_command("spectacular", urlconf="tests.feedback.api.urlconf", validate=True, fail_on_warn=True, stdout=out)
+    return yaml.safe_load(out.getvalue())
+
+
+def test_every_call_is_described_without_a_warning(schema):
+    calls = {(path, method) for path, methods in schema["paths"].items() for method in methods}
+
+    assert calls == {
+        ("/api/v1/projects/", "get"),
+        ("/api/v1/projects/{project_id}/claim/", "post"),
+        ("/api/v1/projects/{project_id}/prompts/", "post"),
+        ("/api/v1/projects/{project_id}/preferences/", "get"),
+        ("/api/v1/projects/{project_id}/judgments/", "get"),
+        ("/api/v1/assignments/{assignment_id}/judgment/", "post"),
+    }
+
+
+def test_every_call_needs_a_key_and_says_so(schema):
+    for methods in schema["paths"].values():
+        for call in methods.values():
+            assert call["security"] == [{"token": []}]
+            assert "401" in call["responses"]
