@@ -61,7 +61,7 @@ class Child:
             stderr=subprocess.STDOUT,
             start_new_session=True,
             pass_fds=self._keep_open,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 - the supervisor has one thread
+            preexec_fn=end_with_parent,  # noqa: PLW1509 - the supervisor has one thread
         )
         os.set_blocking(self.output(), False)
 
@@ -104,6 +104,6 @@ class Child:
                 return
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Between fork and exec: have the kernel send SIGTERM when the supervisor is gone, however it went."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
