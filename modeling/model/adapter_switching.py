@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 from transformers import PreTrainedModel
@@ -45,10 +46,12 @@ def adapter_fused(model: PreTrainedModel | PeftModel) -> Iterator[None]:
     layers = [module for module in model.modules() if isinstance(module, LoraLayer) and _can_fuse(module)]
     if sum(layer.get_base_layer().weight.numel() for layer in layers) > FUSE_UP_TO_N_WEIGHTS:
         layers = []
-    copies = [layer.get_base_layer().weight.detach().clone() for layer in layers]
+    with torch.inference_mode(mode=False), torch.no_grad():  # or the copies could never be trained again
+        copies = [layer.get_base_layer().weight.detach().clone() for layer in layers]
     try:
-        for layer in layers:
-            layer.merge()
+        with torch.inference_mode(mode=False), torch.no_grad():
+            for layer in layers:
+                layer.merge()
         yield
     finally:
         for layer, copy in zip(layers, copies, strict=True):
