@@ -114,6 +114,10 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return value if isinstance(value, hint) else build(typing.cast(type, hint), value, where)  # type: ignore[arg-type]
     if origin is dict:
         hint = dict
+    return _convert_scalar(hint, value, where)
+
+
+def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     right = isinstance(value, hint) and not (hint is not bool and isinstance(value, bool))
