@@ -33,3 +33,12 @@ def protocol_current(*, project: Project) -> Protocol:
 def protocol_list(*, project: Project) -> QuerySet[Protocol]:
     """Return all versions of the guidelines, newest first."""
     return Protocol.objects.filter(project=project).select_related("created_by").order_by("-number")
+
+
+def roles_by_project(*, user: User) -> dict[int, set[str]]:
+    """Return the person's active roles by project id."""
+    roles: dict[int, set[str]] = {}
+    memberships = Membership.objects.filter(user=user, is_active=True)
+    for project_id, role in memberships.values_list("project_id", "role"):
+        roles.setdefault(project_id, set()).add(role)
+    return roles
