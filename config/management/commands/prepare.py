@@ -32,7 +32,7 @@ class Command(BaseCommand):
         stamp = _static_stamp()
         if stamp_file.is_file() and stamp_file.read_text(encoding="utf-8") == stamp:
             return
-        call_command("collectstatic", interactive=False, clear=True, verbosity=0)
+        call_command("collectstatic", interactive=False, clear=True, verbosity=0, ignore_patterns=["redoc"])
         stamp_file.write_text(stamp, encoding="utf-8")
 
 
