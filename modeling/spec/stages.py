@@ -70,8 +70,12 @@ class PretrainSpec(Spec):
     context_length: int = 256
     n_tokens: int = 2_000_000
     batch_size: int = 8
+    matrix_learning_rate: float = 0.02
+    """Of Muon, which trains the matrices inside the layers."""
     learning_rate: float = 3e-3
-    weight_decay: float = 0.1
+    """Of AdamW, which trains embeddings and gains."""
+    weight_decay: float = 0.0
+    """Of the matrices; with about one pass over the text there is nothing to hold back."""
     warmup_share: float = 0.05
     checkpoint_every_s: float = 30.0
 
@@ -81,7 +85,10 @@ class PretrainSpec(Spec):
         require(self.context_length >= 32, "context_length must be at least 32.")
         require(self.n_tokens >= self.context_length, "n_tokens must be at least context_length.")
         require(self.batch_size >= 1, "batch_size must be at least 1.")
+        require(0 <= self.warmup_share <= 1, "warmup_share must be in [0, 1].")
+        require(self.weight_decay >= 0, "weight_decay must not be negative.")
         _learning_rate(self.learning_rate)
+        _learning_rate(self.matrix_learning_rate)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ hardware has it. A step depends on weights, moments and its number alone, so tha
 
 import math
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,11 @@ from modeling.errors import BadInput, Refused, Stopped
 from modeling.model.base import load_tokenizer
 from modeling.rundir import RunDir
 from modeling.spec import PretrainSpec
+from modeling.training.optimizers import PretrainOptimizer
 from modeling.training.packing import Packed, Tokens, Windows, pack_files
 from modeling.training.schedule import warm_cosine
-from modeling.training.state import state_read, state_write, values_read
 
-_MAX_GRAD_NORM = 1.0
-_BETAS = (0.9, 0.95)
+_STEP = "step.txt"
 _N_REPORTS = 200  # points of the loss curve; more than a page can show
 _N_EVALUATIONS = 10
 _HELD_OUT_TOKENS = 32_768  # half a second on two cores, and a standard error near 0.01 nats
@@ -83,11 +83,13 @@ class _Loop:
     ) -> None:
         self.spec, self.run, self.device, self.model, self.held_out = spec, run, device, model, packed.held_out
         self.windows = Windows(packed.train, length=spec.context_length, seed=spec.seed)
-        self.parameters = dict(model.named_parameters())
-        self.optimizer = _optimizer(self.parameters, spec)
+        self.optimizer = PretrainOptimizer(
+            model, matrix_learning_rate=spec.matrix_learning_rate, learning_rate=spec.learning_rate,
+            weight_decay=spec.weight_decay,
+        )  # fmt: skip
         self.tokens_per_step = spec.batch_size * spec.context_length
         self.n_steps = max(1, spec.n_tokens // self.tokens_per_step)
-        self.step, self.trained_s = 0, 0.0
+        self.step = 0
         self._restore()
 
     def run_to_end(self) -> dict[str, Any]:
@@ -102,7 +104,9 @@ class _Loop:
             self.run.progress(self.step, self.n_steps)
             if self.step % report_every == 0:
                 speed = (self.step - since_report[1]) * self.tokens_per_step / (now - since_report[0])
-                self._report(loss=loss, tokens_per_s=round(speed), lr=self._learning_rate(self.step - 1))
+                self._report(
+                    loss=loss, tokens_per_s=round(speed), lr=self.spec.learning_rate * self._factor(self.step - 1)
+                )
                 since_report = (now, self.step)
             if self.step % evaluate_every == 0 and self.step < self.n_steps:
                 self._report_held_out()
@@ -117,23 +121,18 @@ class _Loop:
         return {
             "loss": loss,
             "held_out_loss": self._report_held_out(),
-            "n_parameters": sum(parameter.numel() for parameter in self.parameters.values()),
+            "n_parameters": sum(parameter.numel() for parameter in self.model.parameters()),
             "n_tokens": self.step * self.tokens_per_step,
             "n_text_tokens": len(self.windows.tokens),
             "tokens_per_s": round(n_tokens / max(time.monotonic() - started_at, 1e-9)),
         }
 
     def _train_step(self) -> float:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate(self.step)
         loss = self._loss(self.windows.batch(self.step, self.spec.batch_size))
         value = float(loss.detach())
         if not math.isfinite(value):
             raise Refused(f"The loss became {value} at step {self.step}: training diverged. Lower learning_rate.")
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.parameters.values(), _MAX_GRAD_NORM)
-        self.optimizer.step()
+        self.optimizer.step(loss, self._factor(self.step))
         return value
 
     def _loss(self, windows: np.ndarray) -> Tensor:
@@ -145,8 +144,8 @@ class _Loop:
             logits_BTV = self.model.lm_head(hidden_BTD)
         return functional.cross_entropy(logits_BTV.float().flatten(0, 1), tokens_BT[:, 1:].flatten())
 
-    def _learning_rate(self, step: int) -> float:
-        return self.spec.learning_rate * warm_cosine(step, self.n_steps, warmup_share=self.spec.warmup_share)
+    def _factor(self, step: int) -> float:
+        return warm_cosine(step, self.n_steps, warmup_share=self.spec.warmup_share)
 
     # -- looking
 
@@ -172,24 +171,16 @@ class _Loop:
     # -- checkpoints
 
     def _save(self) -> None:
-        values = {"step": self.step}
-        self.run.save_checkpoint(self.step, lambda folder: state_write(folder, self.parameters, self.optimizer, values))
+        self.run.save_checkpoint(self.step, self._write)
+
+    def _write(self, folder: Path) -> None:
+        self.optimizer.write(folder)
+        (folder / _STEP).write_text(str(self.step), encoding="utf-8")
 
     def _restore(self) -> None:
         checkpoint = self.run.newest_checkpoint()
         if checkpoint is None:
             return
-        state_read(checkpoint, self.parameters, self.optimizer)
-        self.step = int(values_read(checkpoint)["step"])
+        self.optimizer.read(checkpoint)
+        self.step = int((checkpoint / _STEP).read_text(encoding="utf-8"))
         self.run.message(f"Going on from step {self.step} of {self.n_steps}.")
-
-
-def _optimizer(parameters: dict[str, Tensor], spec: PretrainSpec) -> torch.optim.AdamW:
-    """Return AdamW that decays matrices and leaves the norms' gains alone."""
-    matrices = [parameter for parameter in parameters.values() if parameter.ndim >= 2]
-    gains = [parameter for parameter in parameters.values() if parameter.ndim < 2]
-    groups = [
-        {"params": matrices, "weight_decay": spec.weight_decay},
-        {"params": gains, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=spec.learning_rate, betas=_BETAS, fused=True)
