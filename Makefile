@@ -2,7 +2,7 @@
 #   make run PORT=9000 HOST=0.0.0.0     another address
 #   make run TORCH_INDEX=<url>          a torch build from another index (the CPU-only one on a machine without a GPU)
 #   make run PYTHON=python3.12          another interpreter
-#   make round ARGS="--seed 2"          options of `manage.py run_round --help`
+#   make round ARGS="--seed 2"          options: make round ARGS=--help
 
 SHELL := /bin/bash
 PORT ?= 8000
@@ -58,7 +58,7 @@ bench: install-dev  ## how long claiming takes while a round trains
 	@$(VENV) -m bench.claim_latency $(ARGS)
 
 round: install  ## the whole loop without a browser, in a temporary home
-	@exec $(VENV) manage.py run_round $(ARGS)
+	@exec $(VENV) -m config.round $(ARGS)
 
 clean:  ## remove caches; keeps .venv and var
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

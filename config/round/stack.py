@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -111,6 +112,8 @@ def temporary_stack(out: Path, *, database: str) -> Iterator[Stack]:
     try:
         yield stack
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave the site behind
         stack.stop()
         shutil.rmtree(home, ignore_errors=True)
 

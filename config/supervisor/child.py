@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from config.environment import BASE_DIR
+
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -55,6 +57,7 @@ class Child:
         self._partial = b""
         self.process = subprocess.Popen(
             self.plan.command,
+            cwd=BASE_DIR,
             env=dict(self.plan.environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -88,8 +88,7 @@ class Supervisor:
         return status
 
     def _start_all(self) -> None:
-        for name in ("secret-key", "policy-key"):
-            ensure_secret(secret_file(self.home, name))
+        ensure_secret(secret_file(self.home, "secret-key"))
         make_private_dir(socket_dir(self.home))
         if not os.environ.get("BROKER_URL"):
             (self.home / "broker").mkdir(exist_ok=True)

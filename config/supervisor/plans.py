@@ -15,6 +15,10 @@ TRAIN_GRACE_S = 15.0
 """A training has 10 s to checkpoint, and its worker needs a moment to write that down."""
 _GRACE_S = 8.0
 
+_CELERY = ("-m", "celery", "-A", "config", "--quiet")
+# The schedule lives in memory: every job comes again within half a minute.
+_BEAT = (*_CELERY, "beat", "-S", "celery.beat:Scheduler", "--pidfile=")
+
 
 def child_environment(home: Path) -> dict[str, str]:
     """Return what every child finds in its environment."""
@@ -47,28 +51,17 @@ def plans(home: Path, *, host: str, port: int) -> list[Plan]:
         whole = [sys.executable, *command]
         return Plan(name=name, command=whole, environment=environment, stop_stage=stage, grace_s=grace_s)
 
-    return [
+    processes = [
         plan("web", *_granian(host, port)),
         # Threads: short jobs mostly wait for files, HTTP and the database.
         plan("worker", *_worker("default", "--pool", "threads", "--concurrency", "4")),
         # On the main thread: a training gets its parent-death signal when the thread that started it ends.
         plan("train", *_worker("train", "--pool", "solo"), stage=TRAININGS, grace_s=TRAIN_GRACE_S),
-        # The schedule lives in memory: every job comes again within half a minute.
-        plan(
-            "beat",
-            "-m",
-            "celery",
-            "-A",
-            "config",
-            "--quiet",
-            "beat",
-            "-S",
-            "celery.beat:Scheduler",
-            "--pidfile=",
-            stage=TRAININGS,
-        ),
-        plan("policy", "manage.py", "policy_host"),
+        plan("beat", *_BEAT, stage=TRAININGS),
     ]
+    if not os.environ.get("POLICY_URL"):
+        processes.append(plan("policy", "manage.py", "policy_host"))
+    return processes
 
 
 def _granian(host: str, port: int) -> list[str]:
@@ -82,6 +75,6 @@ def _granian(host: str, port: int) -> list[str]:
 
 def _worker(queue: str, *pool: str) -> list[str]:
     return [
-        *("-m", "celery", "-A", "config", "--quiet", "worker", "--queues", queue, "--hostname", f"{queue}@%h", *pool),
+        *(*_CELERY, "worker", "--queues", queue, "--hostname", f"{queue}@%h", *pool),
         *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"),
     ]

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
 
+from config.environment import ensure_secret
 from feedback.models import User
 
 
@@ -20,6 +21,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         for folder in (settings.RUNS_ROOT, settings.ARTIFACTS_ROOT):
             folder.mkdir(parents=True, exist_ok=True)
+        ensure_secret(settings.POLICY_KEY_FILE)
         call_command("migrate", interactive=False, verbosity=0)
         self._collect_static()
         if settings.PUBLIC_URL:
