@@ -94,7 +94,7 @@ def _read_list(text: str) -> Iterator[Row]:
         if expected not in {",", "]"}:
             raise UploadRefused("this is not JSON (expected , or ]).", 1 + text.count("\n", 0, position))
         position = _skip_space(text, position + 1)
-    if text[position:].strip("] \t\r\n"):
+    if text[position:].strip():
         raise UploadRefused("something follows the end of the list.", 1 + text.count("\n", 0, position))
 
 
@@ -114,7 +114,7 @@ def _read_csv(file: BinaryIO) -> Iterator[Row]:
                 )
             yield reader.line_num, row
     except csv.Error as error:
-        raise UploadRefused(f"this is not CSV ({error}).", reader.line_num) from error
+        raise UploadRefused(f"this is not CSV ({error}).", reader.reader.line_num) from error
 
 
 def _read_txt(file: BinaryIO) -> Iterator[Row]:
@@ -124,8 +124,9 @@ def _read_txt(file: BinaryIO) -> Iterator[Row]:
 
 
 def _decode(text: str, line: int) -> Any:
-    value, end = _decode_at(text, _skip_space(text, 0), line, lines_before=line - 1)
-    if text[end:].strip():
+    text = text.strip()
+    value, end = _decode_at(text, 0, line, lines_before=line - 1)
+    if end < len(text):
         raise UploadRefused(f"this is not JSON (extra data at character {end + 1}).", line)
     return value
 

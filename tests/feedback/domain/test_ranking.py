@@ -1,0 +1,77 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedback.domain.errors import RankError
+from feedback.domain.ranking import pairs_from_ranks, ranks_by_item, ranks_by_letter, validate_ranks
+
+
+@pytest.mark.parametrize(
+    ("given", "normal"),
+    [
+        ([1, 2, 3], [1, 2, 3]),
+        ([3, 1, 2], [3, 1, 2]),
+        ([1, 1, 2], [1, 1, 3]),
+        ([1, 1, 3], [1, 1, 3]),
+        ([2, 1, 2, 3], [2, 1, 2, 4]),
+        ([1, 1, 1], [1, 1, 1]),
+        ([1, 2, 2, 3, 3], [1, 2, 2, 4, 4]),
+    ],
+)
+def test_dense_and_competition_ranks_have_one_normal_form(given, normal):
+    assert validate_ranks(given, len(given)) == normal
+
+
+@pytest.mark.parametrize(
+    ("ranks", "n_items", "says"),
+    [
+        ([1, 2], 3, "all 3 answers"),
+        ([1, 2, 3, 4], 3, "all 3 answers"),
+        ([2, 3], 2, "start at 1"),
+        ([0, 1], 2, "start at 1"),
+        ([1, 3], 2, "start at 1"),
+        ([1, 1, 4], 3, "start at 1"),
+        ([-1, 1], 2, "start at 1"),
+        ([1, 2.0], 2, "whole number"),
+        ([1, True], 2, "whole number"),
+        ([1, "2"], 2, "whole number"),
+        ([1, None], 2, "whole number"),
+    ],
+)
+def test_what_is_no_ranking_is_refused_with_the_reason(ranks, n_items, says):
+    with pytest.raises(RankError, match=says):
+        validate_ranks(ranks, n_items)
+
+
+def test_a_ranking_of_four_with_a_tie_is_five_pairs_and_a_tie():
+    pairs = pairs_from_ranks([3, 1, 1, 4])
+
+    assert pairs.won == ((1, 0), (2, 0), (0, 3), (1, 3), (2, 3))
+    assert pairs.tied == ((1, 2),)
+
+
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=9))
+def test_any_scores_make_ranks_that_stay_as_they_are(scores):
+    dense = [sorted(set(scores)).index(score) + 1 for score in scores]
+
+    normal = validate_ranks(dense, len(dense))
+    pairs = pairs_from_ranks(normal)
+
+    assert validate_ranks(normal, len(normal)) == normal
+    assert len(pairs.won) + len(pairs.tied) == len(scores) * (len(scores) - 1) // 2
+    assert all(scores[better] < scores[worse] for better, worse in pairs.won)
+    assert all(scores[first] == scores[second] for first, second in pairs.tied)
+
+
+def test_ranks_by_letter_go_to_the_items_that_were_shown():
+    # Shown: item 2 as A, item 0 as B, item 1 as C. B is best, so item 0 is.
+    shown = ranks_by_letter({"A": 3, "B": 1, "C": 2}, 3)
+
+    assert shown == [3, 1, 2]
+    assert ranks_by_item(shown, [2, 0, 1]) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("ranks", [{"A": 1}, {"A": 1, "B": 2, "C": 3}, {"a": 1, "b": 2}, {}])
+def test_other_letters_than_the_shown_ones_are_refused(ranks):
+    with pytest.raises(RankError, match="A, B and to no other"):
+        ranks_by_letter(ranks, 2)
