@@ -79,14 +79,18 @@ class Stack:
             time.sleep(0.1)
         raise StackFailed(f"The site did not answer within {_UP_S:.0f} s:\n{self.last_lines()}")
 
-    def manage(self, *arguments: str, stdin: str = "") -> str:
+    def manage(self, *arguments: str) -> str:
         """Run a management command in the site and return what it printed. Raises: StackFailed."""
+        return self.run_python("manage.py", *arguments)
+
+    def run_python(self, *arguments: str) -> str:
+        """Run a Python program in the site's environment and return what it printed. Raises: StackFailed."""
         done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            env=self.environment, cwd=BASE_DIR, input=stdin, capture_output=True, text=True, check=False,
+            [sys.executable, *arguments],
+            env=self.environment, cwd=BASE_DIR, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
-            raise StackFailed(f"manage.py {arguments[0]} failed: {done.stderr.strip()[-2000:]}")
+            raise StackFailed(f"{' '.join(arguments[:2])} failed: {done.stderr.strip()[-2000:]}")
         return done.stdout
 
     def stop(self) -> None:
