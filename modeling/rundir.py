@@ -33,8 +33,13 @@ class RunDir:
         self.started_at = time.monotonic()
         self._stop_requested = False
         self._last_progress_at = -_PROGRESS_INTERVAL_S
+        if not (self.path / RESULT).exists():
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what an attempt in this folder left half-written when it was killed."""
         for leftover in (self.path / ARTIFACTS, *self.path.glob(f"{CHECKPOINTS}/*.tmp")):
-            shutil.rmtree(leftover, ignore_errors=True)  # of an attempt in this folder that was killed
+            shutil.rmtree(leftover, ignore_errors=True)
 
     # -- events
 

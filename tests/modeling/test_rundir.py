@@ -85,6 +85,12 @@ def test_what_a_killed_attempt_left_in_the_folder_is_swept(tmp_path):
     assert again.newest_checkpoint() is None
 
 
+def test_a_finished_runs_artifacts_are_never_swept(run_dir):
+    run_dir.artifact("texts.jsonl").write_text("abc")
+    finish(run_dir)
+    assert (RunDir(run_dir.path).path / "artifacts" / "texts.jsonl").exists()
+
+
 def test_the_result_names_every_artifact_file_with_its_hash(run_dir):
     (run_dir.artifact("base") / "config.json").write_text("{}")
     run_dir.artifact("texts.jsonl").write_text("abc")
