@@ -30,7 +30,8 @@ def round_figures(number: int, judged: dict[str, Any]) -> dict[str, Any]:
 def reward_accuracy(judged: dict[str, Any]) -> float | None:
     """Return the held-out accuracy of the round's reward model."""
     reward = next(run for run in judged["runs"] if run["purpose"] == "reward")
-    return _short(reward["metrics"].get("reward_accuracy"))
+    accuracy: float | None = reward["metrics"].get("reward_accuracy")
+    return _short(accuracy)
 
 
 def report(journal: Journal, labels: Labels, judged: list[dict[str, Any]]) -> dict[str, Any]:
@@ -65,5 +66,5 @@ def write(result: dict[str, Any], out: Path) -> str:
     return line
 
 
-def _short(value: Any) -> Any:
+def _short(value: float | None) -> float | None:
     return round(value, 4) if isinstance(value, float) else value
