@@ -1,10 +1,10 @@
 """Stage `reward`: a Bradley-Terry reward model, and how well it judges prompts it has not seen.
 
-First five models, each trained without one fold of the prompts and tested on it, then the final one on everything; all are
-the same adapter on the same frozen base, put back to its first values. A run that is stopped or killed goes on from its
-checkpoint, between the folds or inside one, to the same bytes.
+First five models, each trained without one fold of the prompts and tested on it, then the final one on everything; all
+are the same adapter on the same frozen base, put back to its first values. A run that is stopped or killed goes on from
+its checkpoint, between the folds or inside one, to the same bytes.
 
-Own loop, not trl's RewardTrainer: see docs/adr/0004-own-loops-for-reward-and-rloo.md.
+Own loop, not trl's RewardTrainer: see docs/adr/0002-trainers.md.
 """
 
 import math
@@ -74,7 +74,7 @@ def run(spec: RewardSpec, run: RunDir) -> dict[str, Any]:
     if not figures["heldout_loss"] < LN_2:
         raise Refused(
             f"The reward model learned nothing that holds on unseen prompts: its held-out loss is "
-            f"{figures['heldout_loss']:.3f}, a coin's is {LN_2:.3f}. Collect more rankings, or check that annotators agree."
+            f"{figures['heldout_loss']:.3f}, a coin's is {LN_2:.3f}. Collect more rankings or check that people agree."
         )
     _measure_scores(reward, comparisons)
     reward_model_save(reward, run.artifact("reward"), base_sha256=base_sha256(spec.base))

@@ -1,11 +1,11 @@
 """Stage `rloo`: the policy samples answers, the reward model scores them, and each is judged against its siblings.
 
-REINFORCE with a leave-one-out baseline (Ahmadian et al., 2024, https://arxiv.org/abs/2402.14740): one advantage for a whole
-answer, the KL to the reference inside the reward. Policy, reference and reward model are adapters on one base in memory, and
-the answers come from the sampler that also serves.
+REINFORCE with a leave-one-out baseline (Ahmadian et al., 2024, https://arxiv.org/abs/2402.14740): one advantage for a
+whole answer, the KL to the reference inside the reward. Policy, reference and reward model are adapters on one base in
+memory, and the answers come from the sampler that also serves.
 
-Everything random follows from (seed, step), so a checkpoint is the adapter, the optimizer and the step, and a resumed run
-ends in the same bytes. Own loop, not trl's: see docs/adr/0004-own-loops-for-reward-and-rloo.md.
+Everything random follows from (seed, step), so a checkpoint is the adapter, the optimizer and the step, and a resumed
+run ends in the same bytes. Own loop, not trl's: see docs/adr/0002-trainers.md.
 """
 
 import math
@@ -48,10 +48,10 @@ class Rollout:
     prompts: list[Prompt]
     texts: list[str]
     examples: list[Example]
-    cut_N: Tensor
-    scores_N: Tensor
-    log_ratios_N: Tensor
-    advantages_N: Tensor
+    cut: Tensor  # all four (N,)
+    scores: Tensor
+    log_ratios: Tensor
+    advantages: Tensor
 
 
 def run(spec: RLOOSpec, run: RunDir) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class RLOOTraining:
             self.run.metrics(step + 1, **figures)
             self.run.progress(step + 1, self.spec.n_steps)
             if step % SAMPLE_EVERY_STEPS == 0:
-                best = int(rollout.scores_N.argmax())
+                best = int(rollout.scores.argmax())
                 prompt = rollout.prompts[best // self.spec.samples_per_prompt]
                 self.run.message(
                     f"Step {step + 1}, best of {len(rollout.texts)} answers: {prompt.text!r} {rollout.texts[best]!r}"
@@ -173,7 +173,7 @@ class RLOOTraining:
                 if epoch == 0:
                     old.append(logprobs_NA.detach())
                     entropy_sum += float(entropies_NA.sum())
-                advantages_N = rollout.advantages_N[group].to(logprobs_NA)
+                advantages_N = rollout.advantages[group].to(logprobs_NA)
                 lengths_N1 = torch.tensor([[len(rollout.examples[i].answer)] for i in group], device=logprobs_NA.device)
                 mask_NA = torch.arange(logprobs_NA.shape[1], device=logprobs_NA.device) < lengths_N1
                 loss = (
@@ -188,10 +188,10 @@ class RLOOTraining:
 
     def _describe(self, rollout: Rollout) -> dict[str, float]:
         return {
-            "reward": float(rollout.scores_N.mean()),
-            "kl_nats": float(rollout.log_ratios_N.mean()),
+            "reward": float(rollout.scores.mean()),
+            "kl_nats": float(rollout.log_ratios.mean()),
             "mean_tokens": sum(len(example.answer) for example in rollout.examples) / len(rollout.examples),
-            "cut_share": float(rollout.cut_N.double().mean()),
+            "cut_share": float(rollout.cut.double().mean()),
         }
 
     def _refuse_divergence(self, step: int, figures: dict[str, float]) -> None:
