@@ -71,6 +71,8 @@ def load_adapter(
     Raises: BadInput when the folder is not a LoRA adapter in safetensors, or does not fit the model.
     """
     folder = Path(path)
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is not an adapter folder: it does not exist.")
     made_for = adapter_files.read_meta(folder).get("base_sha256", "")
     if base_sha256 and made_for and made_for != base_sha256:
         raise BadInput(
