@@ -5,6 +5,7 @@ Knows HTTP; knows no database and no model version. One client may be used by ma
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -43,6 +44,7 @@ class PolicyClient:
     def __init__(self, endpoint: Endpoint, *, max_connections: int = 8) -> None:
         limits = httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections)
         # No redirects and no proxies from the environment: the endpoint is where the operator said and nowhere else.
+        self._socket = endpoint.socket
         self._http = httpx.Client(
             transport=httpx.HTTPTransport(uds=endpoint.socket or None, limits=limits),
             base_url=endpoint.url,
@@ -88,6 +90,8 @@ class PolicyClient:
         return Answer(choice["message"]["content"] or "", choice["finish_reason"])
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
+        if self._socket and not Path(self._socket).exists():
+            raise EndpointDown("The policy server is not up yet.")  # asked first: httpcore leaks a socket when refused
         try:
             response = self._http.request(method, path, json=body)
         except httpx.TransportError as error:

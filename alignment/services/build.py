@@ -45,6 +45,8 @@ def build_start(*, project: Project, recipe: BuildRecipe, by: User) -> Round:
 def build_step(*, round: Round) -> None:
     """Take the next step of a build: the next run, or, after the last, the prompts and the deployment."""
     for purpose in build_stages(round):
+        if purpose == "sft":
+            _base(round)
         run = run_ensure(round=round, purpose=purpose)
         if run.state != RunState.SUCCEEDED:
             return
@@ -59,20 +61,21 @@ def build_step(*, round: Round) -> None:
     deployment_finish(deployment_id=deployment.pk)
 
 
+def _base(round_: Round) -> ModelVersion:
+    """Publish, or register, what the SFT starts from."""
+    if round_.recipe["kind"] == "import":
+        return version_import(round=round_, path=round_.recipe["base"], kind=VersionKind.BASE)
+    pretrain = round_.runs.get(purpose="pretrain")
+    return version_publish(run=pretrain, artifact="base", kind=VersionKind.BASE, parent=None)
+
+
 def _policy(round_: Round) -> ModelVersion:
-    """Publish what the build made, in order, and return the SFT policy."""
-    recipe = BuildRecipe.from_json(round_.recipe)
-    stages = build_stages(round_)
-    if not stages:
-        policy = version_import(round=round_, path=recipe.base, kind=VersionKind.SFT)
-    else:
-        if recipe.kind == "import":
-            base = version_import(round=round_, path=recipe.base, kind=VersionKind.BASE)
-        else:
-            pretrain = round_.runs.get(purpose="pretrain")
-            base = version_publish(run=pretrain, artifact="base", kind=VersionKind.BASE, parent=None)
+    """Publish what the build made and return the SFT policy."""
+    if build_stages(round_):
         sft = round_.runs.get(purpose="sft")
-        policy = version_publish(run=sft, artifact="base", kind=VersionKind.SFT, parent=base)
+        policy = version_publish(run=sft, artifact="base", kind=VersionKind.SFT, parent=_base(round_))
+    else:
+        policy = version_import(round=round_, path=round_.recipe["base"], kind=VersionKind.SFT)
     if round_.policy_id != policy.pk:
         Round.objects.filter(pk=round_.pk).update(policy=policy)
     return policy

@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 from celery import current_app
 
+import alignment.jobs
 from alignment.runs import stopping
+
+assert alignment.jobs, "importing it registers the jobs"
 
 FAKE = Path(__file__).parent / "fake"
 sys.path.insert(0, str(FAKE))

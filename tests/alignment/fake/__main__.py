@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, os.getcwd())  # as `python -m` does
+sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
 
 from modeling.process import process_settle
 from modeling.rundir import RunDir, write_json
@@ -79,7 +79,7 @@ class Fake:
         if self.behaviour.get("spoil"):
             result = json.loads((self.run.path / "result.json").read_text())
             for artifact in result["artifacts"].values():
-                artifact["files"] = {name: "0" * 64 for name in artifact["files"]}
+                artifact["files"] = dict.fromkeys(artifact["files"], "0" * 64)
             write_json(self.run.path / "result.json", result)
 
 

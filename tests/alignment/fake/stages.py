@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-N_PROMPTS = {"ranked": 40, "pool": 30, "heldout": 20}
+N_PROMPTS = {"ranked": 60, "pool": 30, "heldout": 20}
 
 GOOD = {
     "win_rate": 0.75, "win_rate_low": 0.7, "win_rate_high": 0.8, "win_rate_previous": 0.6, "kl_nats": 3.0,
@@ -17,17 +17,20 @@ def write_artifacts(stage: str, spec: dict, run) -> dict:
     return _STAGES[stage](spec, run)
 
 
-def _corpus(spec: dict, run) -> dict:
-    _lines(run.artifact("texts.jsonl"), [{"text": f"Text {n}."} for n in range(10)])
-    dialogue = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]
-    _lines(run.artifact("dialogues.jsonl"), [{"messages": dialogue}])
-    prompts = [
+def prompt_rows() -> list[dict]:
+    return [
         {"id": f"{split}-{n}", "messages": [{"role": "user", "content": f"{split} question {n}?"}], "split": split}
         for split, count in N_PROMPTS.items()
         for n in range(count)
     ]
-    _lines(run.artifact("prompts.jsonl"), prompts)
-    return {"n_prompts": len(prompts)}
+
+
+def _corpus(spec: dict, run) -> dict:
+    _lines(run.artifact("texts.jsonl"), [{"text": f"Text {n}."} for n in range(10)])
+    dialogue = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]
+    _lines(run.artifact("dialogues.jsonl"), [{"messages": dialogue}])
+    _lines(run.artifact("prompts.jsonl"), prompt_rows())
+    return {"n_prompts": len(prompt_rows())}
 
 
 def _folder(name: str, **files: str):
