@@ -69,7 +69,7 @@ def _read_json(file: BinaryIO) -> Iterator[Row]:
     """Yield the members of one list, or, when it starts with an object, the lines of a JSONL file with another name."""
     text = "".join(text for _, text in read_lines(file))
     if text.lstrip().startswith("{"):
-        for line, row in enumerate(text.splitlines(), start=1):
+        for line, row in enumerate(text.split("\n"), start=1):
             if row.strip():
                 yield line, _decode(row, line)
         return
@@ -84,18 +84,18 @@ def _read_list(text: str) -> Iterator[Row]:
         raise UploadRefused("expected a list of objects: [{...}, {...}].", 1)
     position = _skip_space(text, position + 1)
     line, counted = 1, 0
-    expected = "]" if text.startswith("]", position) else ","
-    while expected == ",":
+    more = not text.startswith("]", position)
+    while more:
         line, counted = line + text.count("\n", counted, position), position
         value, position = _decode_at(text, position, line)
         yield line, value
         position = _skip_space(text, position)
-        expected = text[position : position + 1]
-        if expected not in {",", "]"}:
+        if text[position : position + 1] not in {",", "]"}:
             raise UploadRefused("this is not JSON (expected , or ]).", 1 + text.count("\n", 0, position))
-        position = _skip_space(text, position + 1)
-    if text[position:].strip():
-        raise UploadRefused("something follows the end of the list.", 1 + text.count("\n", 0, position))
+        more = text[position] == ","
+        position = _skip_space(text, position + 1) if more else position
+    if text[position + 1 :].strip():
+        raise UploadRefused("something follows the end of the list.", 1 + text.rstrip().count("\n"))
 
 
 def _skip_space(text: str, position: int) -> int:

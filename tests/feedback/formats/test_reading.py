@@ -18,6 +18,7 @@ def rows(content, filename="rows.jsonl"):
         ("a.ndjson", b'\xef\xbb\xbf{"a": 1}', [(1, {"a": 1})]),
         ("a.JSON", b'[\n{"a": 1},\n{"a":\n2}\n]\n', [(2, {"a": 1}), (3, {"a": 2})]),
         ("a.json", b'{"a": 1}\n{"a": 2}', [(1, {"a": 1}), (2, {"a": 2})]),
+        ("a.json", '{"a": "x\u2028y"}\n'.encode(), [(1, {"a": "x\u2028y"})]),
         ("a.txt", "Warum?\r\n\nWozu, é?\n".encode(), [(1, "Warum?"), (3, "Wozu, é?")]),
         (
             "a.csv",

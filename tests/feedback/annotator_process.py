@@ -1,0 +1,58 @@
+"""One annotator as a process of its own: claims and judges until nothing is left, sometimes late, sometimes twice.
+
+Run as `python -m tests.feedback.annotator_process DATABASE USERNAME PROJECT SEED`; prints the ids of the judgments that
+it was told are stored.
+"""
+
+import datetime as dt
+import random
+import sys
+import time
+
+import django
+from django.conf import settings
+
+
+def main(database: str, username: str, project_id: str, seed: str) -> None:
+    settings.DATABASES["default"]["NAME"] = database
+    django.setup()
+    from feedback.models import Batch, Project, User  # noqa: PLC0415 - Django is set up just above
+    from feedback.selectors.batch import batch_progress  # noqa: PLC0415
+    from feedback.services.assignment import assignment_claim, assignment_show  # noqa: PLC0415
+
+    chance = random.Random(seed)
+    project = Project.objects.get(pk=project_id)
+    batch = Batch.objects.get(project=project)
+    annotator = User.objects.get(username=username)
+    while True:
+        assignment = assignment_claim(project=project, annotator=annotator)
+        if assignment is None:
+            progress = batch_progress(batch=batch)
+            if progress.n_judgments >= progress.n_wanted:
+                return
+            time.sleep(0.05)  # somebody else holds the rest, or was killed and holds it until the lease runs out
+            continue
+        judge(assignment_show(assignment=assignment), chance)
+
+
+def judge(assignment, chance: random.Random) -> None:
+    from django.utils import timezone  # noqa: PLC0415
+
+    from feedback.models import Assignment  # noqa: PLC0415
+    from feedback.services.assignment import assignments_expire  # noqa: PLC0415
+    from feedback.services.judgment import judgment_submit  # noqa: PLC0415
+
+    if chance.random() < 0.1:  # asleep until after the lease; another may take the slot meanwhile
+        Assignment.objects.filter(pk=assignment.pk).update(lease_expires_at=timezone.now() - dt.timedelta(seconds=1))
+        assignments_expire(project=assignment.task.project)
+        time.sleep(chance.random() * 0.2)
+    ranks = chance.choice([[1, 2], [2, 1], [1, 1]])
+    for _ in range(2 if chance.random() < 0.1 else 1):
+        submitted = judgment_submit(
+            assignment_id=assignment.pk, annotator=assignment.annotator, ranks=ranks, client_key=f"key-{assignment.pk}"
+        )
+        print(submitted.judgment.pk, flush=True)  # noqa: T201 - what the test reads
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

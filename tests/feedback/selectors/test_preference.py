@@ -1,0 +1,170 @@
+import json
+
+import pytest
+
+from feedback.domain.states import FinishReason
+from feedback.formats.writing import jsonl_lines
+from feedback.selectors import judgment as judgment_selectors
+from feedback.selectors.judgment import judgment_rows, project_counts
+from feedback.selectors.preference import COLUMNS, preference_rows
+from tests.feedback.factories import (
+    JudgmentFactory,
+    MembershipFactory,
+    ProjectFactory,
+    ResponseFactory,
+    SourceFactory,
+    TaskFactory,
+    TaskItemFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project():
+    return ProjectFactory()
+
+
+@pytest.fixture
+def ann(project):
+    return MembershipFactory(project=project, pseudonym="p-ann").user
+
+
+@pytest.fixture
+def bob(project):
+    return MembershipFactory(project=project, pseudonym="p-bob").user
+
+
+def judge(task, annotator, ranks, **more):
+    return JudgmentFactory(assignment__task=task, assignment__annotator=annotator, ranks=ranks, **more)
+
+
+def pairs(project):
+    return [
+        (row["annotator"], row["chosen"][0]["content"], row["rejected"][0]["content"])
+        for row in preference_rows(project=project)
+    ]
+
+
+def test_a_ranking_of_three_with_a_tie_is_two_rows_in_trls_format(project, ann):
+    task = TaskFactory(project=project, n_answers=3)
+    judge(task, ann, [2, 1, 2])
+
+    rows = list(preference_rows(project=project))
+
+    texts = [item.response.text for item in task.items.all()]
+    assert [list(row) for row in rows] == [COLUMNS, COLUMNS]
+    assert [row["chosen"] for row in rows] == [[{"role": "assistant", "content": texts[1]}]] * 2
+    assert [row["rejected"][0]["content"] for row in rows] == [texts[0], texts[2]]
+    assert rows[0]["prompt"] == task.prompt.messages
+    assert (rows[0]["task"], rows[0]["annotator"], rows[0]["protocol"]) == (task.pk, "p-ann", 1)
+
+
+def test_people_who_disagree_both_have_their_row(project, ann, bob):
+    task = TaskFactory(project=project)
+    judge(task, ann, [1, 2])
+    judge(task, bob, [2, 1])
+
+    one, other = pairs(project)
+
+    assert one == ("p-ann", other[2], other[1])
+
+
+def test_late_and_corrected_judgments_are_not_exported(project, ann, bob):
+    task = TaskFactory(project=project)
+    first = judge(task, ann, [1, 2])
+    judge(task, bob, [1, 2], counted=False)
+    JudgmentFactory(assignment=first.assignment, ranks=[2, 1], supersedes=first)
+
+    assert len(pairs(project)) == 1
+    assert pairs(project)[0][1] == task.items.get(item=1).response.text
+    assert len(list(judgment_rows(project=project))) == 3
+
+
+def test_an_answer_that_two_sources_gave_names_both_and_is_cut_only_if_all_were(project, ann):
+    task = TaskFactory(project=project, n_answers=0)
+    old, new = SourceFactory(project=project, key="old"), SourceFactory(project=project, key="new")
+    for source, text, item, reason in (
+        (old, "same", 0, FinishReason.LENGTH),
+        (new, "same", 0, FinishReason.STOP),
+        (new, "other", 1, FinishReason.LENGTH),
+    ):
+        response = ResponseFactory(prompt=task.prompt, source=source, text=text, finish_reason=reason)
+        TaskItemFactory(task=task, response=response, item=item)
+    judge(task, ann, [1, 2])
+
+    [row] = preference_rows(project=project)
+
+    assert (row["chosen_source"], row["rejected_source"]) == ("new+old", "new")
+    assert (row["chosen_cut"], row["rejected_cut"]) == (False, True)
+
+
+def test_somebody_who_left_keeps_the_pseudonym(project, ann):
+    judge(TaskFactory(project=project), ann, [1, 2])
+    ann.memberships.update(is_active=False)
+
+    assert pairs(project)[0][0] == "p-ann"
+
+
+def test_no_row_names_a_person(project, ann):
+    judge(TaskFactory(project=project), ann, [1, 2])
+
+    text = json.dumps([list(preference_rows(project=project)), list(judgment_rows(project=project))])
+
+    assert ann.username not in text
+
+
+def test_the_same_database_gives_the_same_bytes(project, ann):
+    for _ in range(5):
+        judge(TaskFactory(project=project, n_answers=3), ann, [3, 1, 1])
+
+    first, second = ("".join(jsonl_lines(preference_rows(project=project))) for _ in range(2))
+
+    assert first == second
+
+
+def test_chunks_neither_lose_nor_repeat(project, ann, monkeypatch):
+    monkeypatch.setattr(judgment_selectors, "CHUNK", 3)
+    judged = [judge(TaskFactory(project=project), ann, [1, 2]).task_id for _ in range(10)]
+
+    assert [row["task"] for row in preference_rows(project=project)] == judged
+
+
+def test_queries_grow_with_chunks_not_with_rows(project, ann, django_assert_num_queries):
+    for _ in range(30):
+        judge(TaskFactory(project=project, n_answers=3), ann, [1, 2, 3])
+
+    with django_assert_num_queries(4):  # the last id, the pseudonyms, the judgments, their answers
+        assert len(list(preference_rows(project=project))) == 90
+
+
+def test_the_export_is_read_as_it_is_written(project, ann, django_assert_num_queries):
+    for _ in range(3):
+        judge(TaskFactory(project=project), ann, [1, 2])
+
+    with django_assert_num_queries(0):
+        rows = preference_rows(project=project)
+    next(rows)
+
+
+def test_raw_judgments_hold_what_was_shown_and_said(project, ann):
+    judgment = judge(TaskFactory(project=project), ann, [2, 1], rationale="=shorter", flags=["unsure"], active_s=3.5)
+
+    [row] = judgment_rows(project=project)
+
+    assert row["ranks"] == [2, 1]
+    assert row["shown_order"] == judgment.assignment.order
+    assert (row["rationale"], row["flags"], row["active_s"]) == ("=shorter", ["unsure"], 3.5)
+    assert [answer["text"] for answer in row["answers"]] == [item.response.text for item in judgment.task.items.all()]
+    assert (row["counted"], row["supersedes"], row["annotator"]) == (True, None, "p-ann")
+
+
+def test_figures_are_counted_without_reading_ranks(project, ann, bob, django_assert_num_queries):
+    judge(TaskFactory(project=project, n_answers=3), ann, [1, 1, 3])
+    judge(TaskFactory(project=project), bob, [1, 1])
+    JudgmentFactory()
+
+    with django_assert_num_queries(1):
+        counts = project_counts(project=project)
+
+    assert (counts.n_judgments, counts.n_pairs, counts.n_ties, counts.n_prompts, counts.n_annotators) == (2, 2, 2, 2, 2)

@@ -1,0 +1,80 @@
+import pytest
+
+from feedback.domain.errors import Conflict, Invalid
+from feedback.domain.states import Role
+from feedback.selectors.project import membership_roles, protocol_current
+from feedback.services.project import project_create, project_update
+from tests.feedback.factories import BatchFactory, ProjectFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_project_begins_with_guidelines_and_an_admin():
+    maker = UserFactory()
+
+    project = project_create(name=" Kindness ", guidelines="Be kind.", overlap=2, created_by=maker)
+
+    assert (project.name, project.overlap) == ("Kindness", 2)
+    assert (protocol_current(project=project).number, protocol_current(project=project).guidelines) == (1, "Be kind.")
+    assert membership_roles(user=maker, project=project) == {Role.ADMIN}
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": "n" * 101}, "name"),
+        ({"name": "a\x00"}, "U\\+0000"),
+        ({"overlap": 0}, "overlap"),
+        ({"overlap": 101}, "overlap"),
+        ({"lease_s": 59}, "lease_s"),
+        ({"answers_per_task": 10}, "answers_per_task"),
+        ({"prompts_per_batch": 0}, "prompts_per_batch"),
+        ({"guidelines": "x" * 50_001}, "guidelines"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_name(values, says):
+    with pytest.raises(Invalid, match=says):
+        project_create(**{"name": "Kindness", "created_by": UserFactory()} | values)
+
+
+def test_a_name_is_taken_once():
+    project_create(name="Kindness", created_by=UserFactory())
+
+    with pytest.raises(Conflict, match="choose another name"):
+        project_create(name="Kindness", created_by=UserFactory())
+
+
+def test_changed_guidelines_are_a_new_version_and_unchanged_ones_are_not():
+    project = ProjectFactory()
+    first = protocol_current(project=project)
+
+    project_update(project=project, by=project.created_by, guidelines=first.guidelines, lease_s=600)
+    assert protocol_current(project=project) == first
+    project_update(project=project, by=project.created_by, guidelines="Be brief.")
+
+    assert protocol_current(project=project).number == 2
+    first.refresh_from_db()
+    assert first.guidelines != "Be brief."
+    project.refresh_from_db()
+    assert project.lease_s == 600
+
+
+def test_an_open_batch_keeps_its_overlap():
+    project = ProjectFactory(overlap=1)
+    batch = BatchFactory(project=project)
+
+    project_update(project=project, by=project.created_by, overlap=5)
+
+    batch.refresh_from_db()
+    assert batch.overlap == 1
+
+
+def test_a_refused_change_changes_nothing():
+    project = ProjectFactory()
+
+    with pytest.raises(Invalid):
+        project_update(project=project, by=project.created_by, overlap=0, guidelines="New.")
+
+    project.refresh_from_db()
+    assert (project.overlap, protocol_current(project=project).number) == (1, 1)

@@ -1,0 +1,127 @@
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from feedback.domain.errors import Invalid
+from feedback.selectors.preference import preference_rows
+from feedback.selectors.snapshot import snapshot_people
+from feedback.services.snapshot import snapshot_create
+from tests.feedback.factories import (
+    JudgmentFactory,
+    MembershipFactory,
+    ProjectFactory,
+    SnapshotFactory,
+    TaskFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project(settings, tmp_path):
+    settings.ARTIFACTS_ROOT = tmp_path
+    return ProjectFactory()
+
+
+@pytest.fixture
+def ann(project):
+    return MembershipFactory(project=project, pseudonym="p-ann").user
+
+
+def judge(project, annotator, ranks, **more):
+    task = TaskFactory(project=project, n_answers=len(ranks))
+    return JudgmentFactory(assignment__task=task, assignment__annotator=annotator, ranks=ranks, **more)
+
+
+def lines(snapshot, name="preferences.jsonl"):
+    return [json.loads(line) for line in Path(snapshot.files[name]["path"]).read_text().splitlines()]
+
+
+def test_a_snapshot_pins_what_counts_and_writes_its_pairs(project, ann, tmp_path):
+    bob = MembershipFactory(project=project, pseudonym="p-bob").user
+    first = judge(project, ann, [1, 2, 2])
+    second = judge(project, ann, [2, 1])
+    third = judge(project, bob, [1, 1])
+    judge(project, bob, [1, 2], counted=False)
+    JudgmentFactory()
+
+    snapshot = snapshot_create(project=project, by=project.created_by)
+
+    assert snapshot.judgment_ids == [first.pk, second.pk, third.pk]
+    assert snapshot.counts == {"judgments": 3, "pairs": 3, "ties": 2, "prompts": 3, "annotators": 2}
+    file = snapshot.files["preferences.jsonl"]
+    assert file["path"] == str(tmp_path / "snapshots" / str(snapshot.pk) / "preferences.jsonl")
+    assert file["rows"] == len(lines(snapshot)) == 3
+    assert file["sha256"] == hashlib.sha256(Path(file["path"]).read_bytes()).hexdigest()
+    assert lines(snapshot) == list(preference_rows(snapshot=snapshot))
+    assert snapshot_people(snapshot) == [("p-ann", 2), ("p-bob", 1)]
+
+
+def test_the_same_judgments_give_the_same_bytes(project, ann):
+    judge(project, ann, [1, 2, 3])
+
+    first, second = (snapshot_create(project=project, halves=True) for _ in range(2))
+
+    assert first.pk != second.pk
+    assert first.sha256 == second.sha256
+    assert [file["sha256"] for file in first.files.values()] == [file["sha256"] for file in second.files.values()]
+
+
+def test_a_later_correction_leaves_a_snapshot_as_it_was(project, ann):
+    judgment = judge(project, ann, [1, 2])
+    snapshot = snapshot_create(project=project)
+    before = list(preference_rows(snapshot=snapshot))
+
+    correction = JudgmentFactory(assignment=judgment.assignment, ranks=[2, 1], supersedes=judgment)
+
+    assert list(preference_rows(snapshot=snapshot)) == before
+    assert snapshot_create(project=project).judgment_ids == [correction.pk]
+
+
+def test_only_what_an_earlier_snapshot_lacks_is_new(project, ann):
+    early, pinned = judge(project, ann, [1, 2]), judge(project, ann, [1, 2])
+    earlier = SnapshotFactory(project=project, judgment_ids=[pinned.pk])
+    late = judge(project, ann, [1, 2])
+
+    # `early` has the lower id, and yet was committed only after the earlier snapshot.
+    assert snapshot_create(project=project, not_in=earlier).judgment_ids == [early.pk, late.pk]
+    assert snapshot_create(project=project, after_judgment_id=pinned.pk).judgment_ids == [late.pk]
+
+
+def test_without_new_judgments_there_is_no_snapshot(project, ann, tmp_path):
+    judge(project, ann, [1, 2])
+    earlier = snapshot_create(project=project)
+
+    with pytest.raises(Invalid, match="no new judgments"):
+        snapshot_create(project=project, not_in=earlier)
+    assert [folder.name for folder in (tmp_path / "snapshots").iterdir()] == [str(earlier.pk)]
+
+
+def test_halves_share_no_prompt_and_together_are_everything(project, ann):
+    for _ in range(30):
+        judge(project, ann, [1, 2])
+
+    snapshot = snapshot_create(project=project, halves=True)
+
+    half_a, half_b = ({row["prompt_id"] for row in lines(snapshot, f"half_{half}.jsonl")} for half in "ab")
+    assert half_a
+    assert half_b
+    assert not half_a & half_b
+    assert half_a | half_b == {row["prompt_id"] for row in lines(snapshot)}
+
+
+def test_a_folder_left_by_a_crash_is_replaced(project, ann, tmp_path):
+    judge(project, ann, [1, 2])
+    first = snapshot_create(project=project)
+    first_id = first.pk
+    stray = tmp_path / "snapshots" / str(first_id + 1)
+    stray.mkdir()
+    (stray / "half_a.jsonl").write_text("left")
+
+    second = snapshot_create(project=project)
+
+    assert {file.name for file in Path(second.files["preferences.jsonl"]["path"]).parent.iterdir()} == {
+        "preferences.jsonl"
+    }

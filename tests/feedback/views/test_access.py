@@ -1,0 +1,138 @@
+"""Every page, as a whole and as a fragment, to each kind of person: shown, forbidden, or not even there."""
+
+import pytest
+from django.urls import get_resolver, reverse
+
+from tests.example import example_project, example_rounds
+
+pytestmark = pytest.mark.django_db
+
+ANYBODY = {"annotator", "researcher", "admin"}
+PAGES = {
+    "feedback:project": ANYBODY,
+    "feedback:label": {"annotator"},
+    "feedback:correct": {"annotator"},
+    "feedback:project_settings": {"admin"},
+    "feedback:prompts": {"admin"},
+    "feedback:members": {"admin"},
+    "feedback:data": {"admin", "researcher"},
+    "feedback:preferences_file": {"admin", "researcher"},
+    "feedback:judgments_file": {"admin", "researcher"},
+    "alignment:build": ANYBODY,
+    "alignment:rounds": {"admin", "researcher"},
+    "alignment:round": {"admin", "researcher"},
+    "alignment:run": {"admin", "researcher"},
+    "alignment:version": {"admin", "researcher"},
+}
+ACTIONS = {
+    "feedback:claim": {"annotator"},
+    "feedback:submit": {"annotator"},
+    "feedback:skip": {"annotator"},
+    "feedback:member_remove": {"admin"},
+    "alignment:round_launch": {"admin"},
+    "alignment:round_deploy": {"admin"},
+    "alignment:round_reject": {"admin"},
+    "alignment:round_cancel": {"admin"},
+    "alignment:run_cancel": {"admin"},
+    "alignment:rollback": {"admin"},
+}
+NO_PROJECT = {"feedback:projects", "feedback:project_new", "account:login", "account:logout", "account:tokens"}
+NO_PROJECT |= {"account:token_revoke"}
+ROLES = ["annotator", "researcher", "admin"]
+HTMX = {"HTTP_HX_REQUEST": "true"}
+
+
+@pytest.fixture
+def example():
+    example = example_project()
+    example.round = example_rounds(example)
+    return example
+
+
+def url_of(example, name):
+    project = example.project.pk
+    round_ = example.round
+    arguments = {
+        "feedback:correct": [project, example.annotator.assignments.get().pk],
+        "alignment:round": [project, 1],
+        "alignment:round_deploy": [project, 1],
+        "alignment:round_reject": [project, 1],
+        "alignment:round_cancel": [project, 1],
+        "alignment:run": [project, 1, round_.runs.first().pk],
+        "alignment:run_cancel": [project, 1, round_.runs.first().pk],
+        "alignment:version": [project, round_.policy_id],
+    }
+    return reverse(name, args=arguments.get(name, [project]))
+
+
+def names_of_pages():
+    resolver = get_resolver()
+    for namespace in ("feedback", "alignment", "account"):
+        _, inner = next(
+            found.namespace_dict[namespace] for found in _resolvers(resolver) if namespace in found.namespace_dict
+        )
+        yield from (f"{namespace}:{key}" for key in inner.reverse_dict if isinstance(key, str))
+
+
+def _resolvers(resolver):
+    yield resolver
+    for pattern in resolver.url_patterns:
+        if hasattr(pattern, "url_patterns"):
+            yield from _resolvers(pattern)
+
+
+def test_every_page_stands_in_the_tables_of_this_test():
+    assert set(names_of_pages()) == {*PAGES, *ACTIONS, *NO_PROJECT}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_members_see_what_their_role_opens(client, example, role):
+    client.force_login(getattr(example, role))
+    answered = {name: client.get(url_of(example, name)).status_code for name in PAGES}
+    assert answered == {name: 200 if role in roles else 403 for name, roles in PAGES.items()}
+
+
+def test_htmx_gets_the_part_without_the_frame(client, example):
+    for name in PAGES:
+        if name.endswith("_file"):
+            continue
+        client.force_login(example.annotator if "annotator" in PAGES[name] else example.admin)
+        whole = client.get(url_of(example, name))
+        part = client.get(url_of(example, name), **HTMX)
+        assert part.status_code in {200, 286}, name
+        assert b"<html" in whole.content, name
+        assert b"<html" not in part.content, name
+        assert "HX-Request" in whole["Vary"], name
+
+
+def test_strangers_do_not_learn_that_a_project_exists(client, example):
+    client.force_login(example.stranger)
+    assert {name: client.get(url_of(example, name)).status_code for name in PAGES} == dict.fromkeys(PAGES, 404)
+    assert {name: client.post(url_of(example, name)).status_code for name in ACTIONS} == dict.fromkeys(ACTIONS, 404)
+
+
+def test_visitors_are_sent_to_sign_in(client, example):
+    responses = [client.get(url_of(example, name)) for name in PAGES]
+    responses += [client.post(url_of(example, name)) for name in ACTIONS]
+    assert {response.status_code for response in responses} == {302}
+    assert all(response["Location"].startswith(reverse("account:login")) for response in responses)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_members_without_the_right_cannot_act(client, example, role):
+    client.force_login(getattr(example, role))
+    forbidden = [name for name, roles in ACTIONS.items() if role not in roles]
+    answered = {name: client.post(url_of(example, name)).status_code for name in forbidden}
+    assert answered == dict.fromkeys(forbidden, 403)
+
+
+def test_nothing_is_changed_by_following_a_link(client, example):
+    client.force_login(example.admin)
+    answered = {name: client.get(url_of(example, name)).status_code for name in ACTIONS}
+    assert answered == dict.fromkeys(ACTIONS, 405)
+
+
+def test_another_persons_assignment_is_not_there(client, example):
+    client.force_login(example.annotator)
+    response = client.post(reverse("feedback:submit", args=[example.project.pk]), {"assignment": 10**9})
+    assert response.status_code == 404
