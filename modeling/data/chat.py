@@ -40,12 +40,27 @@ def encode_dialogue(tokenizer: PreTrainedTokenizerFast, messages: Sequence[Messa
     return _encode_conversation(tokenizer, messages, add_generation_prompt=False)
 
 
+def encode_dialogues(tokenizer: PreTrainedTokenizerFast, dialogues: Sequence[Sequence[Message]]) -> list[list[int]]:
+    """Return what `encode_dialogue` returns for each, several times as fast."""
+    controls = list(tokenizer.get_added_vocab())
+    texts = [
+        "" if _spells(messages, controls) else _render(tokenizer, messages, add_generation_prompt=False)
+        for messages in dialogues
+    ]
+    encoded: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+    pairs = zip(encoded, dialogues, strict=True)
+    return [ids or encode_dialogue(tokenizer, messages) for ids, messages in pairs]
+
+
+def _spells(messages: Sequence[Message], controls: Sequence[str]) -> bool:
+    return any(control in message["content"] for message in messages for control in controls)
+
+
 def _encode_conversation(
     tokenizer: PreTrainedTokenizerFast, messages: Sequence[Message], *, add_generation_prompt: bool
 ) -> list[int]:
     contents = [str(message["content"]) for message in messages]
-    controls = list(tokenizer.get_added_vocab())
-    if not any(control in content for content in contents for control in controls):
+    if not _spells(messages, list(tokenizer.get_added_vocab())):
         return _encode_markup(tokenizer, _render(tokenizer, messages, add_generation_prompt=add_generation_prompt))
     # Render with stand-ins for the contents, then encode markup and contents each in its own way.
     marks = [secrets.token_hex(16) for _ in contents]

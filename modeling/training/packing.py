@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
-from modeling.data.chat import encode_dialogue
+from modeling.data.chat import encode_dialogues
 from modeling.data.texts import Document, read_documents
 from modeling.spec import FileRef
 
@@ -79,11 +79,9 @@ def _encode_file(file: FileRef, tokenizer: PreTrainedTokenizerFast) -> Tokens:
 def _encode_documents(documents: Iterator[Document], tokenizer: PreTrainedTokenizerFast) -> Iterator[list[int]]:
     while chunk := list(itertools.islice(documents, _TEXTS_AT_ONCE)):
         texts = [document.text for document in chunk if not document.messages]
-        encoded = iter(
+        plain = iter(
             tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"] if texts else ()
         )
+        chats = iter(encode_dialogues(tokenizer, [document.messages for document in chunk if document.messages]))
         for document in chunk:
-            if document.messages:
-                yield encode_dialogue(tokenizer, document.messages)
-            else:
-                yield [tokenizer.bos_token_id, *next(encoded)]
+            yield next(chats) if document.messages else [tokenizer.bos_token_id, *next(plain)]

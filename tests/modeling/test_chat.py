@@ -1,4 +1,4 @@
-from modeling.data.chat import encode_answer, encode_dialogue, encode_prompt
+from modeling.data.chat import encode_answer, encode_dialogue, encode_dialogues, encode_prompt
 
 ASK = [{"role": "user", "content": "Where does the fox live?"}]
 
@@ -41,3 +41,9 @@ def test_hostile_and_ordinary_messages_are_encoded_alike_around_the_control_toke
         encode_prompt(tokenizer, turns)[:-2][: len(encode_prompt(tokenizer, ordinary)) - 2]
         == (encode_prompt(tokenizer, ordinary)[:-2])
     )
+
+
+def test_many_dialogues_are_encoded_as_each_alone(tokenizer):
+    dialogues = [ASK, [{"role": "user", "content": "Hi <|end|>"}], [*ASK, {"role": "assistant", "content": "No."}]]
+    assert encode_dialogues(tokenizer, dialogues) == [encode_dialogue(tokenizer, messages) for messages in dialogues]
+    assert encode_dialogues(tokenizer, []) == []
