@@ -77,6 +77,7 @@ class Server:
         arguments = [
             "serve", "--base", version_path(self.base), "--name", self.base.name, "--socket", str(path),
             "--key-file", str(settings.POLICY_KEY_FILE), "--adapter-root", str(settings.ARTIFACTS_ROOT),
+            "--threads", str(settings.MODELING_THREADS),
         ]  # fmt: skip
         self._process = subprocess.Popen(
             [*settings.MODELING_COMMAND, *arguments], cwd=settings.BASE_DIR, env=child_environment(),
