@@ -59,10 +59,17 @@ def main(argv: Sequence[str]) -> int:
         return ExitCode.OK
     name, rest = argv[0], argv[1:]
     if name in TOOLS:
-        return int(_resolve(TOOLS[name][0])(rest) or 0)
+        return _run_tool(name, rest)
     if name not in STAGES:
         return _fail(f"There is no stage or tool {name!r}. Choose one of: {', '.join((*STAGES, *TOOLS))}.")
     return _run_stage(name, rest)
+
+
+def _run_tool(name: str, argv: Sequence[str]) -> int:
+    try:
+        return int(_resolve(TOOLS[name][0])(argv) or ExitCode.OK)
+    except ModelingError as error:
+        return _fail(str(error), code=error.exit_code)
 
 
 def _run_stage(stage: str, argv: Sequence[str]) -> int:
