@@ -2,12 +2,13 @@
 
 from django.urls import include, path
 
-from alignment.views import build, round, run, version  # noqa: A004 - a round of the loop
+from alignment.views import build, round, run, version
 
 alignment_urls = [
     path("build/", build.build, name="build"),
     path("rounds/", round.rounds, name="rounds"),
     path("rounds/launch/", round.launch, name="round_launch"),
+    path("rounds/rollback/", round.rollback, name="rollback"),
     path("rounds/<int:number>/", round.round_page, name="round"),
     path("rounds/<int:number>/deploy/", round.deploy, name="round_deploy"),
     path("rounds/<int:number>/reject/", round.reject, name="round_reject"),

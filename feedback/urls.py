@@ -1,16 +1,16 @@
 """The pages of the labeling app and of people's accounts."""
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from feedback.views import account, data, label, member, project, prompt, token
 
-account_urls = [
+account_urls: list[URLPattern] = [
     path("login/", account.Login.as_view(), name="login"),
     path("logout/", account.Logout.as_view(), name="logout"),
     path("account/keys/", token.tokens, name="tokens"),
     path("account/keys/revoke/", token.revoke, name="token_revoke"),
 ]
-project_urls = [
+project_urls: list[URLPattern] = [
     path("", project.overview, name="project"),
     path("settings/", project.settings, name="project_settings"),
     path("prompts/", prompt.prompts, name="prompts"),
@@ -25,7 +25,7 @@ project_urls = [
     path("data/preferences.jsonl", data.preferences_file, name="preferences_file"),
     path("data/judgments.jsonl", data.judgments_file, name="judgments_file"),
 ]
-feedback_urls = [
+feedback_urls: list[URLPattern | URLResolver] = [
     path("", project.projects, name="projects"),
     path("projects/new/", project.new, name="project_new"),
     path("projects/<int:project_id>/", include(project_urls)),

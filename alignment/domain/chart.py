@@ -51,8 +51,8 @@ def line_chart(curve: Sequence[tuple[int, float]]) -> Chart | None:
         return None
     steps, values = [step for step, _ in points], [value for _, value in points]
     y_marks = nice_ticks(min(values), max(values))
-    y_low, y_high = min(y_marks[0], min(values)), max(y_marks[-1], max(values))
-    x_low, x_high = min(steps), max(max(steps), min(steps) + 1)
+    y_low, y_high = min(y_marks[0], *values), max(y_marks[-1], *values)
+    x_low, x_high = min(steps), max(*steps, min(steps) + 1)
 
     def x(step: float) -> float:
         return round(LEFT + (step - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT), 1)
@@ -75,7 +75,7 @@ def line_chart(curve: Sequence[tuple[int, float]]) -> Chart | None:
         low=min(values),
         high=max(values),
         n_points=len(points),
-        rows=tuple([*points[:-1:stride], points[-1]]),
+        rows=(*points[:-1:stride], points[-1]),
     )
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from django import forms
 from django.forms.boundfield import BoundField
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from alignment.domain.errors import RecipeError
 from alignment.domain.recipe import Gate, Recipe, check_fields
 from modeling.spec import DPOSpec, EvaluateSpec, RewardSpec, RLOOSpec, Spec
 
-Text = str | Promise
+Text = Any
+"""A lazy text, translated when it is shown; its type exists in the stubs alone."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +37,7 @@ PARTS = (
         "prompts_per_step": (_("Prompts a step"), _("More make each update steadier and slower.")),
         "samples_per_prompt": (_("Answers a prompt"), _("Each is compared with the others to the same prompt.")),
         "kl_coef": (_("KL weight"), _("Holds the policy near its reference. Higher is safer, lower learns more.")),
-        "cut_penalty": (_("Penalty for a cut answer"), _("Taken off the reward of an answer that hits the length limit.")),
+        "cut_penalty": (_("Penalty for a cut answer"), _("Taken off the reward of an answer at the length limit.")),
         "learning_rate": _RATE,
     }),
     Part("dpo", "policy", DPOSpec, _("Policy by DPO"), {

@@ -9,11 +9,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from alignment.domain.errors import AlignmentError
 from alignment.domain.states import RoundState
-from alignment.models import Round
+from alignment.models import ModelVersion, Round
 from alignment.selectors.deployment import deployment_list, deployment_live
 from alignment.selectors.round import RoundDetail, round_detail, round_get, round_list, round_live
 from alignment.selectors.run import run_events, run_get
 from alignment.selectors.sample import sample_pairs
+from alignment.selectors.version import version_get
 from alignment.services.deployment import deployment_rollback
 from alignment.services.round import round_cancel, round_deploy, round_launch, round_reject
 from alignment.views.launch_form import LaunchForm
@@ -86,6 +87,24 @@ def reject(request: Request, project: Project, number: int) -> HttpResponse:
 @project_page("feedback.manage_project")
 def cancel(request: Request, project: Project, number: int) -> HttpResponse:
     return _decide(request, project, number, round_cancel, _("The round is cancelled. Its rankings stay."))
+
+
+@require_POST
+@project_page("feedback.manage_project")
+def rollback(request: Request, project: Project) -> HttpResponse:
+    """Point back to a version that was live before."""
+    number = request.POST.get("version", "")
+    try:
+        version = version_get(project=project, version_id=int(number) if number.isdecimal() else 0)
+    except ModelVersion.DoesNotExist as error:
+        raise Http404 from error
+    try:
+        deployment_rollback(project=project, version=version, by=request.user, reason=request.POST.get("reason", ""))
+    except AlignmentError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("%(name)s is being deployed again.") % {"name": version.name})
+    return go(request, "alignment:rounds", project.pk)
 
 
 def _decide(request: Request, project: Project, number: int, service: Any, done: str) -> HttpResponse:

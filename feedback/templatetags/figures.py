@@ -7,6 +7,7 @@ from django.utils.translation import gettext, ngettext
 
 register = template.Library()
 
+NOTHING = "\N{EN DASH}"
 _MINUTE_S = 60
 _HOUR_S = 3_600
 
@@ -29,7 +30,7 @@ def duration(seconds: Any) -> str:
 def number(value: Any, digits: int = 2) -> str:
     """Write a measurement with a fixed number of decimals, or a dash where there is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return "–"
+        return NOTHING
     return f"{value:.{digits}f}" if isinstance(value, float) else f"{value:,}"
 
 
@@ -37,7 +38,7 @@ def number(value: Any, digits: int = 2) -> str:
 def percent(value: Any) -> str:
     """Write a share as a percentage, or a dash where there is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return "–"
+        return NOTHING
     return f"{100 * value:.0f}%"
 
 

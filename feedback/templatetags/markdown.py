@@ -29,16 +29,17 @@ _HEADINGS_START_AT = 4
 
 
 class _Renderer(RendererHTML):
+    """Renders two kinds of token in its own way; the signatures are markdown-it's."""
+
     def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
-        """Say that there was an image, and where, without loading it."""
-        token = tokens[idx]
-        alt = self.renderInlineAsText(token.children or [], options, env)
+        """Say that there was an image, without loading it."""
+        alt = self.renderInlineAsText(tokens[idx].children or [], options, env)
         return f"<em>[image: {nh3.clean_text(alt)}]</em>"
 
-    def heading_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+    def heading_open(self, tokens: Sequence[Token], idx: int, _options: OptionsDict, _env: EnvType) -> str:
         return f"<{_small(tokens[idx].tag)}>"
 
-    def heading_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+    def heading_close(self, tokens: Sequence[Token], idx: int, _options: OptionsDict, _env: EnvType) -> str:
         return f"</{_small(tokens[idx].tag)}>\n"
 
 

@@ -6,13 +6,14 @@ from typing import Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
 
 from feedback.models import Project, User
 from feedback.selectors.project import project_get
 
 P = ParamSpec("P")
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 class Request(HttpRequest):
@@ -21,19 +22,19 @@ class Request(HttpRequest):
     user: User
 
 
-def project_page(*permissions: str) -> Callable[[Callable[Concatenate[Request, Project, P], HttpResponse]], View]:
+def project_page(*permissions: str) -> Callable[[Callable[Concatenate[Request, Project, P], HttpResponseBase]], View]:
     """Give a view its project, once the person is known to be a member with one of these permissions."""
 
-    def decorate(view: Callable[Concatenate[Request, Project, P], HttpResponse]) -> View:
+    def decorate(view: Callable[Concatenate[Request, Project, P], HttpResponseBase]) -> View:
         @login_required
         @functools.wraps(view)
-        def wrapped(request: Request, project_id: int, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def wrapped(request: Request, project_id: int, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             project = project_or_404(request.user, project_id)
             if not any(request.user.has_perm(permission, project) for permission in permissions):
                 raise PermissionDenied
             return view(request, project, *args, **kwargs)
 
-        return wrapped  # type: ignore[return-value]
+        return wrapped
 
     return decorate
 

@@ -57,9 +57,7 @@ def submit(request: Request, project: Project) -> HttpResponse:
     if not done.judgment.counted:
         messages.warning(
             request,
-            _(
-                "Your time for that task had run out and it was given to somebody else. Your ranking is kept, uncounted."
-            ),
+            _("Your time for that task had run out, and somebody else has it. Your ranking is kept, but not counted."),
         )
     if form.get("correction"):
         messages.success(request, _("The ranking is changed."))

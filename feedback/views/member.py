@@ -24,7 +24,7 @@ class MemberForm(forms.Form):
         label=gettext_lazy("Role"),
         choices=Role.choices,
         help_text=gettext_lazy(
-            "Annotators rank. Researchers download and watch rounds. Admins do everything. A person may have several roles."
+            "Annotators rank. Researchers download data and watch rounds. Admins do the rest. Several roles are fine."
         ),
     )
 

@@ -45,7 +45,8 @@ def go(request: HttpRequest, to: Any, *args: Any, **kwargs: Any) -> HttpResponse
     """Send the browser to another page after something was done, with or without htmx."""
     url = resolve_url(to, *args, **kwargs)
     if wants_fragment(request):
-        return HttpResponseClientRedirect(url)
+        moved: HttpResponse = HttpResponseClientRedirect(url)
+        return moved
     response = HttpResponseRedirect(url)
-    response.status_code = 303
+    response.status_code = 303  # see other: the browser asks with GET
     return response

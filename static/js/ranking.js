@@ -185,6 +185,7 @@ class Ranking {
   }
 
   onSelect(event) {
+    if (!event.target.matches("select")) return; // Sortable calls its own event "change" too
     const card = event.target.closest(".answer");
     this.remember(this.saved);
     this.sort();
@@ -342,7 +343,7 @@ document.addEventListener("keydown", (event) => {
   ranking?.onKey(event);
 });
 document.addEventListener("visibilitychange", () => ranking?.onVisibility());
-document.addEventListener("htmx:afterSettle", () => {
+document.addEventListener("htmx:afterSwap", () => {
   const before = ranking;
   attach();
   if (before === ranking) return;
