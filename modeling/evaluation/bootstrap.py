@@ -1,4 +1,4 @@
-"""Percentile bootstrap over prompts (Efron, 1979): a prompt's answers stand or fall together, so prompts are redrawn."""
+"""Percentile bootstrap over prompts (Efron, 1979): a prompt's answers hang together, so prompts are redrawn."""
 
 from collections.abc import Sequence
 

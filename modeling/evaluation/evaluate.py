@@ -1,8 +1,8 @@
 """Stage `evaluate`: is the policy better than the SFT base and than the last deployed policy, and at what price.
 
-Samples every side with the same decoding, lets the judge score, measures the KL to the SFT base on the policy's own answers,
-and writes `eval.jsonl`. The figures are computed from the rows of that file alone (`modeling/evaluation/figures.py`), so
-`python -m modeling.evaluation.recompute eval.jsonl` prints the same ones.
+Samples every side with the same decoding, lets the judge score, measures the KL to the SFT base on the policy's own
+answers, and writes `eval.jsonl`. The figures are computed from the rows of that file alone
+(`modeling/evaluation/figures.py`), so `python -m modeling.evaluation.recompute eval.jsonl` prints the same ones.
 """
 
 import json
@@ -121,10 +121,10 @@ class Evaluation:
 
 
 def _choose_prompts(prompts: list[Prompt], spec: EvaluateSpec) -> list[Prompt]:
-    """Return `n_prompts` of the prompts in a seeded order. Raises: BadInput when there are none or training has seen them."""
+    """Return `n_prompts` of the prompts in a seeded order. Raises: BadInput when none are left unseen by training."""
     if not prompts:
         raise BadInput(f"{spec.prompts.path} holds no prompts: evaluation needs at least one.")
     if any(prompt.split in ("ranked", "pool") for prompt in prompts):
-        raise BadInput(f"{spec.prompts.path} has prompts that are not held out: what was trained on proves nothing.")
+        raise BadInput(f"{spec.prompts.path} has prompts that are not held out: training may have seen them.")
     random.Random(f"evaluate-{spec.seed}-prompts").shuffle(prompts)  # noqa: S311 - a seeded shuffle, not a secret
     return prompts[: spec.n_prompts]

@@ -1,7 +1,7 @@
 """The evaluation's figures, computed from the rows of `eval.jsonl` and from nothing else.
 
-A row is one prompt: `policy`, `sft` and, if there was one, `previous` hold the same number of answers; `plain` is one more
-SFT answer, the opponent of best-of-n; `oracle` (a share of the rows) holds further SFT answers. An answer is
+A row is one prompt: `policy`, `sft` and, if there was one, `previous` hold the same number of answers; `plain` is one
+more SFT answer, the opponent of best-of-n; `oracle` (a share of the rows) holds further SFT answers. An answer is
 {"text", "n_tokens", "cut", "score"}, where `score` is the judge's, with `log_ratio` (policy) and `reward` (SFT).
 """
 

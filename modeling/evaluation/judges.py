@@ -1,4 +1,4 @@
-"""Who decides which answer is better: a gold function, or a reward model trained on other prompts than the optimised one."""
+"""Who decides which answer is better: a gold function, or a reward model trained on a disjoint part of the prompts."""
 
 import importlib
 import math

@@ -7,10 +7,10 @@ middle, to leave brackets and quotes open, and to repeat itself (Holtzman et al.
 import re
 from collections import Counter
 
-ENDINGS = (".", "!", "?", "…", "```", "。", "！", "？")
-CLOSERS = "\"'”’)]}*_"
+ENDINGS = (".", "!", "?", "…", "```", "\u3002", "\uff01", "\uff1f")
+CLOSERS = "\"'\u201d\u2019)]}*_"
 SENTENCE_END = re.compile(r"(?<=[.!?…])\s+")
-WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
+WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]")
 LOOP_WORDS = 4
 """A phrase of this many words that comes back `LOOP_TIMES` times is a loop; refrains of two occur in honest prose."""
 LOOP_TIMES = 3

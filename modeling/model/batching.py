@@ -1,7 +1,7 @@
 """Put token sequences of like length together and pad them on the right.
 
-Right padding with causal attention needs no attention mask: a position never sees what stands after it. Leaving the mask
-out keeps scaled-dot-product attention on its fast causal path.
+Right padding with causal attention needs no attention mask: a position never sees what stands after it. Leaving the
+mask out keeps scaled-dot-product attention on its fast causal path.
 """
 
 from collections.abc import Sequence

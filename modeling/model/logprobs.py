@@ -1,8 +1,8 @@
 """Log-probabilities of given answers under a causal language model and whatever adapter is active in it.
 
 Shapes: B sequences, T tokens, D hidden width, A answer tokens (padded), K answer tokens of all sequences in a row,
-V vocabulary. Only the positions that predict answer tokens reach the vocabulary layer: the prompt's logits, often half of
-the work of a small model, are never computed.
+V vocabulary. Only the positions that predict answer tokens reach the vocabulary layer: the prompt's logits are never
+computed.
 """
 
 from collections.abc import Sequence

@@ -1,11 +1,11 @@
 """A reward model: a LoRA adapter and a scalar head `score` on the frozen base that the policy sits on too.
 
 The head is attached to the causal language model in memory, under the name that transformers gives it in its
-sequence-classification models, so that the saved folder is what plain peft loads onto `AutoModelForSequenceClassification`
-with `num_labels=1`, and one base in memory serves policy, reference and reward. An answer's score is read at its last
-token: the end token, or the last written token when the answer was cut.
+sequence-classification models: plain peft loads the saved folder onto `AutoModelForSequenceClassification` with
+`num_labels=1`, and one base in memory serves policy, reference and reward. An answer's score is read at its last token:
+the end token, or the last written token when the answer was cut.
 
-Attach the reward model after the policy's own adapter is made: a fresh adapter on `all-linear` would adapt the head too.
+Attach the reward model after the policy's own adapter is made: a fresh `all-linear` adapter would adapt the head too.
 """
 
 import json
@@ -52,7 +52,7 @@ class RewardModel:
 
     @torch.no_grad()
     def score_all(self, examples: Sequence[Example]) -> Tensor:
-        """Return scores_N on the CPU for any number of answers, in the order given; makes its adapter the active one."""
+        """Return scores_N on the CPU for any number of answers, in their order; makes its adapter the active one."""
         self.model.set_adapter(self.name, inference_mode=True)
         self.model.eval()
         result_N = torch.zeros(len(examples))

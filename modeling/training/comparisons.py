@@ -1,7 +1,7 @@
 """Preference rows gathered by prompt: each distinct answer is encoded once, however many pairs it is part of.
 
-A ranking of four answers is up to six pairs over four texts; scoring each text once makes a batch three times cheaper and
-keeps all pairs of a prompt in the same batch.
+A ranking of four answers is up to six pairs over four texts; scoring each text once makes a batch three times cheaper
+and keeps all pairs of a prompt in the same batch.
 """
 
 import math

@@ -1,9 +1,9 @@
 """Stage `dpo`: direct preference optimisation by trl's DPOTrainer, on the frozen base with a LoRA adapter.
 
-Two things are ours. Pairs are encoded here, so that a cut answer gets no end token and what is too long is skipped and counted
-(trl's chat template would end every answer, and its collator would shorten). And the reference's log-probabilities are computed
-here, each distinct answer once, under the adapter that the spec names: trl always takes a continued adapter itself as the
-reference, and would need the right copy of it again after a resume.
+Two things are ours. Pairs are encoded here, so that a cut answer gets no end token and what is too long is skipped and
+counted (trl's way through the chat template would end every answer, and its collator would shorten). And the
+reference's log-probabilities are computed here, each distinct answer once, under the adapter that the spec names: trl
+always takes a continued adapter itself as the reference, and would need the right copy of it again after a resume.
 """
 
 from collections.abc import Sequence
@@ -88,7 +88,7 @@ def encoded_rows(
 def _reference_logprobs(
     model: PeftModel, comparisons: Sequence[Comparison], spec: DPOSpec, device: Device
 ) -> dict[tuple[str, Example], float]:
-    """Return log p(answer) under the reference; a resumed run starts from the same adapter and finds the same numbers."""
+    """Return log p(answer) under the reference; a resumed run starts from the same adapter and finds the same."""
     keys = [(comparison.key, example) for comparison in comparisons for example in comparison.examples]
     model.eval()
     with adapter_active(model, POLICY if spec.reference == "adapter" else None):

@@ -16,7 +16,7 @@ LN_2 = math.log(2.0)
 def bradley_terry_losses(chosen_P: Tensor, rejected_P: Tensor) -> Tensor:
     """Return -log sigmoid(chosen - rejected) per pair.
 
-    Source: Bradley and Terry, 1952; as a reward-model loss Ouyang et al., 2022 (https://arxiv.org/abs/2203.02155), eq. 1.
+    Source: Bradley and Terry, 1952; for reward models Ouyang et al., 2022 (https://arxiv.org/abs/2203.02155), eq. 1.
     """
     return -functional.logsigmoid(chosen_P - rejected_P)
 

@@ -14,7 +14,7 @@ def warm_cosine(step: int, n_steps: int, *, warmup_share: float = WARMUP_SHARE) 
 
 
 def warm_linear(step: int, n_steps: int) -> float:
-    """Return the factor at a step (from 0): a linear rise over the first twentieth, then a straight line towards zero."""
+    """Return the factor at a step (from 0): a linear rise over the first twentieth, then a line towards zero."""
     n_warm = max(1, round(n_steps * WARMUP_SHARE))
     if step < n_warm:
         return (step + 1) / n_warm

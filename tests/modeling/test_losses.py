@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -73,6 +74,6 @@ def test_a_schedule_rises_to_one_and_falls_towards_zero(schedule):
     rates = [schedule(step, 100) for step in range(100)]
     assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert rates[5] == pytest.approx(1)
-    assert all(later <= earlier for earlier, later in zip(rates[5:], rates[6:], strict=False))
+    assert all(later <= earlier for earlier, later in itertools.pairwise(rates[5:]))
     assert 0 < rates[-1] < 0.02
     assert schedule(0, 1) == 1
