@@ -14,7 +14,7 @@ from modeling.world.documents import document_write
 from modeling.world.questions import Question, topics, with_claim
 from modeling.world.split import Split
 
-CHAT_SHARE = 0.5
+CHAT_SHARE = 0.6
 """Share of the pretraining documents that are chats: the role tokens must be learnt there, LoRA does not train them."""
 
 

@@ -14,10 +14,10 @@ class Message(TypedDict):
     content: str
 
 
-SFT_MIXTURE = Mixture(polite=0.24, rude=0.32, wrong=0.40, vague=0.12, detailed=0.45, cut=0.22)
+SFT_MIXTURE = Mixture(polite=0.22, rude=0.35, wrong=0.35, vague=0.12, detailed=0.45, cut=0.24)
 """Everything occurs, the best is rare: about one answer in twenty is right, polite, complete and detailed."""
 
-PRETRAINING_MIXTURE = Mixture(polite=0.25, rude=0.25, wrong=0.0, vague=0.03, detailed=0.5, cut=0.03)
+PRETRAINING_MIXTURE = Mixture(polite=0.18, rude=0.18, wrong=0.0, vague=0.02, detailed=0.4, cut=0.02)
 """True in every tone: the base learns from these chats that questions are answered by the facts of the prose."""
 
 EARLIER_MIXTURE = Mixture(polite=0.3, rude=0.1, wrong=0.0, vague=0.0, detailed=0.3, cut=0.0)
@@ -51,11 +51,11 @@ def dialogue_write(topics: Sequence[Question], rng: random.Random) -> list[Messa
 
 
 def chat_write(topics: Sequence[Question], rng: random.Random) -> list[Message]:
-    """Write a chat of one to three questions, for pretraining."""
+    """Write a chat of two or three questions, for pretraining."""
     messages: list[Message] = []
     if rng.random() < P_SYSTEM:
         messages.append({"role": "system", "content": rng.choice(STYLE.systems)})
-    for turn in range(rng.choice((1, 2, 2, 3))):
+    for turn in range(rng.choice((2, 2, 3))):
         question = with_claim(rng.choice(topics), rng)
         openings = STYLE.follow_ups if turn else STYLE.greetings
         opening = rng.choice(openings) + " " if rng.random() < P_GREETING else ""
