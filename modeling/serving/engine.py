@@ -1,8 +1,8 @@
 """The one thread that owns the model: takes rows from all clients and samples those together that can run together.
 
-A row waits until it is the oldest; then every waiting row with its adapter, its decoding settings and its prompt length
-joins it, up to one full batch. So no request waits behind more than one batch of younger rows, and many small requests
-cost what one large one costs. Between batches the thread loads and unloads adapters. Without work it sleeps.
+A row waits until it is the oldest; then the waiting rows with its adapter, its decoding settings and about its prompt
+length join it, up to one full batch. So no request waits behind more than one batch of younger rows, and many small
+requests cost what one large one costs. Between batches the thread loads and unloads adapters. Without work it sleeps.
 
 Knows nothing of HTTP and JSON.
 """
@@ -21,7 +21,7 @@ import torch
 from modeling.errors import BadInput
 from modeling.model.adapter_switching import adapter_active
 from modeling.sampling.decoding import Completion, DecodingSettings
-from modeling.sampling.grouping import MAX_ROWS
+from modeling.sampling.grouping import MAX_ROWS, fit_together
 from modeling.sampling.sampler import Sampler
 from modeling.serving.adapters import LoadedAdapters
 from modeling.serving.errors import Closing, Overloaded
@@ -48,9 +48,14 @@ class Row:
     answer: "concurrent.futures.Future[Completion]" = dataclasses.field(default_factory=concurrent.futures.Future)
 
     @property
-    def kind(self) -> tuple[str | None, DecodingSettings, int]:
-        """Rows of one kind can run in one batch."""
-        return self.adapter, self.settings, len(self.prompt)
+    def kind(self) -> tuple[str | None, DecodingSettings]:
+        """Rows of one kind can run in one batch, if their prompts are of similar length."""
+        return self.adapter, self.settings
+
+    def fits(self, other: "Row") -> bool:
+        """Whether both can run in one batch."""
+        shorter, longer = sorted((len(self.prompt), len(other.prompt)))
+        return self.kind == other.kind and fit_together(shorter, longer)
 
 
 class Engine:
@@ -125,16 +130,19 @@ class Engine:
                 self._sample(self._next_batch())
 
     def _next_batch(self) -> list[Row]:
-        """Take the oldest row and every waiting row of its kind."""
+        """Take the oldest row and those that fit it best."""
         if len(self._rows) < MAX_ROWS:
             time.sleep(GATHER_S)
         with self._changed:
             waiting = [row for row in self._rows if not row.answer.cancelled()]
-            kind = waiting[0].kind if waiting else None
-            batch = [row for row in waiting if row.kind == kind][:MAX_ROWS]
-            taken = set(batch)
+            oldest = waiting[0] if waiting else None
+            fitting = [row for row in waiting if oldest and row.fits(oldest)]
+            if len(fitting) > MAX_ROWS and oldest:
+                length = len(oldest.prompt)
+                fitting = sorted(fitting, key=lambda row: abs(len(row.prompt) - length))[:MAX_ROWS]
+            taken = set(fitting)
             self._rows = collections.deque(row for row in waiting if row not in taken)
-        return [row for row in batch if row.answer.set_running_or_notify_cancel()]
+        return [row for row in fitting if row.answer.set_running_or_notify_cancel()]
 
     def _sample(self, batch: list[Row]) -> None:
         if not batch:

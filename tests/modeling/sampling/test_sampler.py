@@ -1,6 +1,6 @@
 import pytest
 import torch
-from transformers import GenerationConfig
+from transformers import GenerationConfig, MistralConfig, MistralForCausalLM
 
 from modeling.errors import BadInput, Refused
 from modeling.model.adapters import new_adapter
@@ -128,17 +128,52 @@ def test_progress_and_tokens_are_told_as_they_come(sampler):
         PROMPTS, SETTINGS, range(5), on_progress=lambda done, total: progress.append((done, total)),
         on_token=lambda row, token: streamed[row].append(token),
     )  # fmt: skip
-    assert progress == [(1, 5), (4, 5), (5, 5)]
+    assert progress == [(5, 5)]
     assert list(streamed.values()) == tokens_of(completions)
 
 
-def test_groups_hold_one_length_and_read_a_shared_prompt_once():
-    groups = list(group_rows([[1, 2]] * 3 + [[1]] + [[3, 4]] * 2, max_rows=4))
+def test_groups_read_a_shared_prompt_once_and_are_even_without_padding():
+    prompts = [[1, 2]] * 3 + [[1]] + [[3, 4]] * 2
+    groups = list(group_rows(prompts, max_rows=4, may_pad=False))
     assert [(group.prompts, group.rows, group.prompt_of_row) for group in groups] == [
         ([(1,)], [3], [0]),
         ([(1, 2)], [0, 1, 2], [0, 0, 0]),
         ([(3, 4)], [4, 5], [0, 0]),
     ]
+    (group,) = group_rows(prompts)
+    assert (group.prompts, group.rows) == ([(1,), (1, 2), (3, 4)], [3, 0, 1, 2, 4, 5])
+
+
+def test_prompts_of_very_different_length_never_share_a_batch():
+    lengths = [[len(prompt) for prompt in group.prompts] for group in group_rows([[1] * n for n in (10, 30, 100, 170)])]
+    assert lengths == [[10, 30], [100], [170]]
+
+
+def test_a_padded_batch_answers_as_each_prompt_alone_up_to_the_end_of_its_context(sampler):
+    prompts = [[7 + n % 50] * n for n in range(90, 127, 3)]
+    settings = DecodingSettings(max_new_tokens=20)
+    together = sampler.sample(prompts, settings, seeds=range(len(prompts)))
+    alone = [sampler.sample([prompt], settings, [seed])[0] for seed, prompt in enumerate(prompts)]
+    assert together == alone
+    assert [len(item.token_ids) for item in together if item.finish_reason == "length"][-1] == 128 - 126
+
+
+def test_a_base_with_sliding_windows_is_sampled_without_padding(tokenizer, cpu):
+    config = MistralConfig(
+        vocab_size=300, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, sliding_window=6, max_position_embeddings=64,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = MistralForCausalLM(config)
+    completions = Sampler(model, tokenizer, cpu).sample(
+        PROMPTS, DecodingSettings(max_new_tokens=12, temperature=0), range(5)
+    )
+    greedy = GenerationConfig(
+        max_new_tokens=12, do_sample=False, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+    )
+    for prompt, completion in zip(PROMPTS, completions, strict=True):
+        whole = model.generate(torch.tensor([prompt]), generation_config=greedy)
+        assert completion.token_ids == whole[0, len(prompt) :].tolist()
 
 
 @pytest.mark.parametrize("field", ["max_new_tokens", "top_p"])
