@@ -104,8 +104,12 @@ class PolicyHost:
                 self._look_safely()
                 time.sleep(_LOOK_S)
         finally:
-            for server in self._servers.values():
-                server.stop()
+            self.close()
+
+    def close(self) -> None:
+        """End all servers."""
+        for server in self._servers.values():
+            server.stop()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._is_stopping = True

@@ -59,6 +59,7 @@ _STAGES = {
     "tokenizer": _folder("tokenizer", tokenizer__json="{}"),
     "pretrain": _folder("base", **_BASE),
     "sft": _folder("base", **_BASE),
+    "judge": _folder("reward", **_ADAPTER),
     "reward": _folder("reward", **_ADAPTER),
     "dpo": _folder("adapter", **_ADAPTER),
     "rloo": _folder("adapter", **_ADAPTER),
