@@ -56,6 +56,9 @@ def log_settings(*, as_json: bool, level: str) -> dict[str, Any]:
             "celery.beat": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
+            # What visitors may not or cannot reach is answered on a page; only our own failures belong here.
+            "django.request": {"level": "ERROR"},
+            "django.security.csrf": {"level": "ERROR"},
             "httpx": {"level": "WARNING"},
             "httpcore": {"level": "WARNING"},
             "django.server": {"handlers": ["stderr"], "level": "INFO", "propagate": False},

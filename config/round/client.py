@@ -41,7 +41,7 @@ class Client:
 
     def launch(self, project: int, recipe: dict[str, Any]) -> dict[str, Any]:
         """Launch the round that is being labelled."""
-        return self._json("POST", f"projects/{project}/rounds/", {"recipe": recipe})
+        return self._json("POST", f"projects/{project}/rounds/", recipe)
 
     def deploy(self, project: int, number: int, reason: str) -> dict[str, Any]:
         """Deploy a round's policy; a closed gate wants a reason."""

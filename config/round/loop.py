@@ -105,5 +105,5 @@ class Loop:
             self._journal.stage(_OWN_STAGE[round_["state"]])
             if sampling := round_.get("sampling"):
                 self._journal.progress(sampling["done"], sampling["total"], "answers")
-        elif round_["state"] == "building" and round_["runs"]:
+        elif round_["state"] == "building" and round_["deployment"]:
             self._journal.stage("deploying")
