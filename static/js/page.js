@@ -41,6 +41,9 @@ function say(id) {
   settleToasts(toasts);
 }
 
+// What a person opened stays open when a poll brings the same part again.
+Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.matches("details, dialog"));
+
 document.addEventListener("htmx:sendError", () => say("toast-offline"));
 document.addEventListener("htmx:responseError", () => say("toast-refused"));
 document.addEventListener("htmx:afterSettle", () => settleToasts(document));
