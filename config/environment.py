@@ -25,11 +25,11 @@ def home_dir() -> Path:
 
 def socket_dir(home: Path) -> Path:
     """Return the private folder for unix sockets: in the home, or where that path is too long a temporary folder."""
-    inside = home / "run"
-    if len(os.fsencode(inside)) + 1 + _LONGEST_SOCKET_NAME <= SOCKET_PATH_BYTES:
-        return inside
     digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"plumbline-{os.getuid()}-{digest}"
+    name = f"plumbline-{os.getuid()}-{digest}"
+    candidates = [home / "run", Path(tempfile.gettempdir()) / name]
+    short = (path for path in candidates if len(os.fsencode(path)) + 1 + _LONGEST_SOCKET_NAME <= SOCKET_PATH_BYTES)
+    return next(short, Path("/tmp") / name)  # noqa: S108 - made private, and refused when somebody else made it
 
 
 def make_private_dir(path: Path) -> Path:

@@ -93,8 +93,9 @@ class Supervisor:
         if not os.environ.get("BROKER_URL"):
             (self.home / "broker").mkdir(exist_ok=True)
             broker_socket(self.home).unlink(missing_ok=True)
-            self._start(Child(broker_plan(self.home), keep_open=[self._lock]))
-            wait_for_broker(broker_socket(self.home))
+            broker = Child(broker_plan(self.home), keep_open=[self._lock])
+            self._start(broker)
+            wait_for_broker(broker_socket(self.home), is_running=lambda: broker.is_running)
         self._prepare()
         for plan in plans(self.home, host=self.host, port=self.port):
             self._start(Child(plan, keep_open=[self._lock]))

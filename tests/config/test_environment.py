@@ -32,6 +32,11 @@ def test_a_long_home_gets_a_short_folder_for_its_sockets(length):
     assert folder != environment.socket_dir(Path("/" + "e" * length))
 
 
+def test_a_long_temporary_folder_is_no_place_for_sockets_either(monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", "/" + "t" * 100)
+    assert environment.socket_dir(Path("/" + "d" * 100)).parent == Path("/tmp")
+
+
 def test_a_folder_that_somebody_else_made_is_refused(tmp_path):
     (tmp_path / "target").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "target")
