@@ -1,7 +1,7 @@
 """Asking an endpoint for many answers at once, so that it can batch them; knows no database but the versions' names."""
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 
 from alignment.models import ModelVersion
 from alignment.policies.client import Answer, PolicyClient
@@ -16,6 +16,10 @@ TEMPERATURE = 1.0
 """Answers are drawn from the policy as it is: what people rank is what training assumes."""
 
 Messages = Sequence[Mapping[str, str]]
+Request = tuple[int, Messages, int]
+
+_WAIT_S = 2.0
+"""Between two calls of `on_wait`: the heartbeat of whoever samples."""
 
 
 class Sampler:
@@ -31,9 +35,23 @@ class Sampler:
         self._clients = {pk: PolicyClient(endpoint_of(base), max_connections=CONCURRENCY) for pk, base in bases.items()}
         self._pool = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="sample")
 
-    def sample(self, requests: Sequence[tuple[int, Messages, int]]) -> list[Answer]:
-        """Answer (version key, messages, seed) requests, in their order. Raises: EndpointDown, EndpointRefused."""
-        return list(self._pool.map(self._one, requests))
+    def sample(self, requests: Sequence[Request], on_wait: Callable[[], object]) -> list[Answer]:
+        """Answer (version key, messages, seed) requests, in their order; `on_wait` is called every few seconds.
+
+        Raises: EndpointDown, EndpointRefused.
+        """
+        futures = [self._pool.submit(self._one, request) for request in requests]
+        unfinished: set[Future[Answer]] = set(futures)
+        try:
+            while unfinished:
+                done, unfinished = wait(unfinished, timeout=_WAIT_S, return_when=FIRST_EXCEPTION)
+                for future in done:
+                    future.result()
+                on_wait()
+        finally:
+            for future in unfinished:
+                future.cancel()
+        return [future.result() for future in futures]
 
     def close(self) -> None:
         """End the threads, then the connections."""
@@ -41,7 +59,7 @@ class Sampler:
         for client in self._clients.values():
             client.close()
 
-    def _one(self, request: tuple[int, Messages, int]) -> Answer:
+    def _one(self, request: Request) -> Answer:
         key, messages, seed = request
         version = self._versions[key]
         return self._clients[version_base(version).pk].chat(

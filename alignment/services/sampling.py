@@ -30,8 +30,8 @@ log = structlog.get_logger(__name__)
 CHUNK_PROMPTS = 50
 """Prompts stored per transaction: some seconds of work, and enough requests to fill the server's batches."""
 
-_LEASE_S = 120
-"""After this long without stored answers another worker may take the batch; it would only repeat the same answers."""
+_LEASE_S = 15
+"""After this long without a sign of life another worker may take the batch; it would only repeat the same answers."""
 
 
 def batch_sample_send(*, round: Round) -> None:
@@ -45,28 +45,44 @@ def batch_sample(*, batch_id: int) -> None:
     round_ = Round.objects.select_related("project", "batch").filter(batch=batch_id).order_by("-number").first()
     if round_ is None or round_.batch is None or round_.batch.state != BatchState.SAMPLING:
         return
-    lease_id = uuid.uuid4()
-    held = Round.objects.filter(pk=round_.pk, sampling_lease=lease_id)
-    free = Round.objects.filter(_free(), pk=round_.pk)
-    if not free.update(sampling_lease=lease_id, sampling_beat_at=timezone.now()):
+    lease = _Lease(round_.pk)
+    if not lease.take():
         return
     waiting_for = ""
     try:
-        with contextlib.closing(_sample(round_, round_.batch)) as chunks:
+        with contextlib.closing(_sample(round_, round_.batch, lease)) as chunks:
             for _ in chunks:
-                if not held.update(sampling_beat_at=timezone.now()) or not _is_sampling(batch_id):
+                if not lease.beat() or not Batch.objects.filter(pk=batch_id, state=BatchState.SAMPLING).exists():
                     return  # another worker took over, or the round has ended
         batch_open(batch=round_.batch)
     except (EndpointDown, EndpointRefused) as error:
         waiting_for = str(error)
         log.warning("sampling_waits", batch_id=batch_id, error=waiting_for)
     finally:
-        held.update(sampling_lease=None, sampling_beat_at=None, waiting_for=waiting_for)
+        lease.give_back(waiting_for)
     if not waiting_for:
         dispatch("alignment.round_advance", round_id=round_.pk)
 
 
-def _sample(round_: Round, batch: Batch) -> Generator[None, None, None]:
+class _Lease:
+    """The right to sample a round's batch, so that its periodic reminder does not start it twice."""
+
+    def __init__(self, round_id: int) -> None:
+        self._id = uuid.uuid4()
+        self._round = Round.objects.filter(pk=round_id)
+        self._held = self._round.filter(sampling_lease=self._id)
+
+    def take(self) -> bool:
+        return bool(self._round.filter(_free()).update(sampling_lease=self._id, sampling_beat_at=timezone.now()))
+
+    def beat(self) -> bool:
+        return bool(self._held.update(sampling_beat_at=timezone.now()))
+
+    def give_back(self, waiting_for: str) -> None:
+        self._held.update(sampling_lease=None, sampling_beat_at=None, waiting_for=waiting_for)
+
+
+def _sample(round_: Round, batch: Batch, lease: _Lease) -> Generator[None, None, None]:
     """Store the batch's missing answers a chunk at a time."""
     prompts = dict(batch.prompts.order_by("pk").values_list("pk", "messages"))
     plan = [(entry["source"], entry["n"]) for entry in batch.plan]
@@ -82,7 +98,7 @@ def _sample(round_: Round, batch: Batch) -> Generator[None, None, None]:
     try:
         for chunk in _chunks(missing):
             requests = [(item.source_id, prompts[item.prompt_id], seed_of(round_.seed, item)) for item in chunk]
-            answers = sampler.sample(requests)
+            answers = sampler.sample(requests, on_wait=lease.beat)
             decoding = {"temperature": TEMPERATURE, "max_new_tokens": limit}
             responses_add(
                 batch=batch,
@@ -116,7 +132,3 @@ def _finish(reason: str) -> str:
 def _free() -> Q:
     stale = timezone.now() - dt.timedelta(seconds=_LEASE_S)
     return Q(sampling_beat_at=None) | Q(sampling_beat_at__lt=stale)
-
-
-def _is_sampling(batch_id: int) -> bool:
-    return Batch.objects.filter(pk=batch_id, state=BatchState.SAMPLING).exists()

@@ -1,12 +1,8 @@
 """The full specification of every run: the recipe's fields, and the paths, hashes and seeds that the round fills in."""
 
-import json
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-from django.conf import settings
 
 from alignment.domain.errors import RoundRefused
 from alignment.domain.recipe import BuildRecipe, Recipe
@@ -15,19 +11,20 @@ from alignment.models import ModelVersion, Round, Run
 from alignment.selectors.deployment import deployment_live, version_base, version_path
 from alignment.selectors.round import round_build
 from alignment.selectors.rundir import artifact_path
+from alignment.services.datasets import (
+    RANKINGS,
+    RANKINGS_OF_JUDGE,
+    RANKINGS_OF_POLICY,
+    prompts_file,
+    snapshot_file,
+)
 from alignment.services.version import version_name
 from feedback.domain.states import Split
 from feedback.models import Project
-from feedback.selectors.prompt import prompt_list
 from modeling.spec import STAGES, SpecError
 from modeling.spec.base import pin_files
 
 Fields = dict[str, Any]
-
-RANKINGS = "preferences.jsonl"
-RANKINGS_OF_POLICY = "half_a.jsonl"
-RANKINGS_OF_JUDGE = "half_b.jsonl"
-"""Files of a snapshot: all pairs, and two halves by prompt for projects whose judge is a second reward model."""
 
 
 def spec_make(round: Round, purpose: str) -> tuple[str, Fields]:
@@ -72,14 +69,19 @@ def _sft(round_: Round) -> tuple[str, Fields]:
     recipe = BuildRecipe.from_json(round_.recipe)
     name = version_name(round_, "import" if recipe.kind == "import" else "pretrain")
     base = version_path(ModelVersion.objects.get(name=name))
-    return "sft", recipe.sft | {"seed": recipe.seed, "base": base, "dialogues": _dialogues(round_, recipe)}
+    return "sft", _limit(recipe) | recipe.sft | {
+        "seed": recipe.seed,
+        "base": base,
+        "dialogues": _dialogues(round_, recipe),
+    }
 
 
 def _texts(round_: Round, recipe: BuildRecipe) -> list[Fields]:
     """Plain texts, and the dialogues too: a base that never saw the role tokens cannot be taught them by adapters."""
     if recipe.kind == "demo":
         return [_file(artifact_path(_run(round_, "corpus"), "texts.jsonl"))]
-    return [_file(path) for path in (*recipe.texts, *recipe.dialogues)]
+    # Dialogues in the Alpaca format are no documents; convert them to .jsonl to have them in the mix.
+    return [_file(path) for path in (*recipe.texts, *(path for path in recipe.dialogues if path.endswith(".jsonl")))]
 
 
 def _dialogues(round_: Round, recipe: BuildRecipe) -> list[Fields]:
@@ -102,7 +104,7 @@ def _judge(round_: Round) -> tuple[str, Fields]:
 
 def _reward_fields(round_: Round, rankings: str) -> Fields:
     recipe = Recipe.from_json(round_.recipe)
-    return recipe.reward | {
+    return _limit(build_recipe(round_.project)) | recipe.reward | {
         "seed": recipe.seed, "base": version_path(round_base(round_)), "preferences": [snapshot_file(round_, rankings)],
     }  # fmt: skip
 
@@ -116,10 +118,12 @@ def _policy(round_: Round) -> tuple[str, Fields]:
     if recipe.method == "dpo":
         # Without a gold score the other half is the judge's: a policy must not have seen what it is judged by.
         gold = build_recipe(round_.project).gold
-        return "dpo", fields | {"preferences": [snapshot_file(round_, RANKINGS if gold else RANKINGS_OF_POLICY)]}
-    limit = {"max_new_tokens": build_recipe(round_.project).max_new_tokens}
+        return "dpo", _limit(build_recipe(round_.project)) | fields | {
+            "preferences": [snapshot_file(round_, RANKINGS if gold else RANKINGS_OF_POLICY)]
+        }
+    length = {"max_new_tokens": build_recipe(round_.project).max_new_tokens}
     prompts = prompts_file(round_, Split.POOL)
-    return "rloo", limit | fields | {"reward": _made(round_, "reward"), "prompts": _file(prompts)}
+    return "rloo", length | fields | {"reward": _made(round_, "reward"), "prompts": _file(prompts)}
 
 
 def _evaluate(round_: Round) -> tuple[str, Fields]:
@@ -160,33 +164,10 @@ def round_base(round: Round) -> ModelVersion:
     return version_base(live_version(round.project))
 
 
-def snapshot_file(round: Round, name: str) -> Fields:
-    """Return a file of the round's snapshot with the hash it was written with."""
-    assert round.snapshot is not None, f"{round} is past its launch without a snapshot"
-    file = round.snapshot.files[name]
-    return {"path": file["path"], "sha256": file["sha256"]}
-
-
-def prompts_file(round: Round, split: Split) -> Path:
-    """Write a split's prompts where runs can read them, and return the file; the same prompts give the same bytes."""
-    path: Path = settings.ARTIFACTS_ROOT / "prompts" / f"{round.pk}-{split}.jsonl"
-    if path.exists():
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
-    n_rows = 0
-    with temporary.open("w", encoding="utf-8") as file:
-        for prompt in prompt_list(project=round.project, split=split).iterator(chunk_size=2_000):
-            row = {
-                "id": str(prompt.pk), "messages": prompt.messages, "group": prompt.group, "split": prompt.split,
-                "tags": prompt.tags,
-            }  # fmt: skip
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            n_rows += 1
-    if not n_rows:
-        raise RoundRefused(f"There are no prompts of the split '{split}': import more prompts.")
-    temporary.rename(path)
-    return path
+def _limit(recipe: BuildRecipe) -> Fields:
+    """Return the longest conversation to train on where the build sets one: what the SFT or the base was made for."""
+    length = recipe.sft.get("max_length") or recipe.pretrain.get("context_length")
+    return {"max_length": length} if length else {}
 
 
 def _made(round_: Round, purpose: str) -> str:
