@@ -207,7 +207,7 @@ if CELERY_BROKER_URL.startswith(("redis", "rediss", "valkey")):
 
 RUN_HEARTBEAT_S = env.float("RUN_HEARTBEAT_S", 2.0)
 """How often a worker raises a run's heartbeat counter."""
-RUN_REAP_S = env.float("RUN_REAP_S", 10.0)
+RUN_REAP_S = env.float("RUN_REAP_S", 5.0)
 """How often the reaper looks; a counter that stood still over three looks means a dead worker."""
 ROUNDS_ADVANCE_S = env.float("ROUNDS_ADVANCE_S", 5.0)
 RECONCILE_S = env.float("RECONCILE_S", 15.0)
