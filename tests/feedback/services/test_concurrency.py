@@ -1,6 +1,8 @@
 """Real processes against the real database: on PostgreSQL when DATABASE_URL names one, else on a file of SQLite."""
 
 import datetime as dt
+import io
+import json
 import os
 import random
 import subprocess
@@ -15,7 +17,10 @@ from django.utils import timezone
 
 from feedback.domain.states import AssignmentState
 from feedback.models import Assignment, Judgment, Task
-from tests.feedback.factories import BatchFactory, MembershipFactory, ProjectFactory, TaskFactory
+from feedback.services.batch import batch_create, batch_open
+from feedback.services.prompt import prompts_import
+from feedback.services.response import responses_add
+from tests.feedback.factories import MembershipFactory, ProjectFactory, SourceFactory
 
 ROOT = Path(__file__).resolve().parents[3]
 N_TASKS = 400
@@ -24,12 +29,11 @@ N_KILLED = 3
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 @pytest.mark.django_db(transaction=True)
 def test_eight_annotators_of_whom_three_are_killed_fill_every_slot_exactly(tmp_path):
     project = ProjectFactory(overlap=2)
-    batch = BatchFactory(project=project)
-    TaskFactory.create_batch(N_TASKS, project=project, batch=batch)
+    open_batch(project)
     people = [MembershipFactory(project=project).user for _ in range(N_PROCESSES)]
     processes = [start(person, project, seed, tmp_path) for seed, person in enumerate(people)]
 
@@ -43,7 +47,7 @@ def test_eight_annotators_of_whom_three_are_killed_fill_every_slot_exactly(tmp_p
             lease_expires_at=timezone.now() - dt.timedelta(seconds=1)
         )
     for process in processes[N_KILLED:]:
-        assert process.wait(timeout=240) == 0, errors(tmp_path)
+        assert process.wait(timeout=400) == 0, errors(tmp_path)
 
     counted = Counter(Judgment.objects.filter(counted=True, superseded_by=None).values_list("task", flat=True))
     assert counted == dict.fromkeys(Task.objects.values_list("pk", flat=True), 2)
@@ -52,6 +56,17 @@ def test_eight_annotators_of_whom_three_are_killed_fill_every_slot_exactly(tmp_p
     told = {int(line) for file in tmp_path.glob("*.out") for line in file.read_text().split("\n")[:-1]}
     assert told <= set(Judgment.objects.values_list("pk", flat=True))
     assert set(Counter(Judgment.objects.values_list("assignment", flat=True)).values()) == {1}
+
+
+def open_batch(project):
+    rows = [{"prompt": f"Question {n}?", "split": "ranked"} for n in range(N_TASKS)]
+    prompts_import(project=project, file=io.BytesIO(json.dumps(rows).encode()), filename="prompts.json")
+    source = SourceFactory(project=project)
+    batch = batch_create(project=project, plan=[(source.pk, 2)], n_prompts=N_TASKS, seed=1)
+    prompts = batch.prompts.values_list("pk", flat=True)
+    responses_add(batch=batch, rows=[(pk, source.pk, n, f"Answer {n}", "stop", {}) for pk in prompts for n in range(2)])
+    batch_open(batch=batch)
+    assert Task.objects.count() == N_TASKS
 
 
 def start(person, project, seed, folder):
