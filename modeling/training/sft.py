@@ -20,6 +20,7 @@ from modeling.model.adapters import new_adapter
 from modeling.model.base import load_base, load_tokenizer
 from modeling.rundir import RunDir
 from modeling.spec import SFTSpec
+from modeling.training.ordering import order_by_length
 from modeling.training.trainer import train_to_end, trainer_arguments
 
 _IGNORED = -100  # what torch's cross entropy skips
@@ -77,12 +78,16 @@ def _trained(
     config = SFTConfig(
         **trainer_arguments(run, device, seed=spec.seed),
         per_device_train_batch_size=spec.batch_size,
-        num_train_epochs=spec.epochs,
+        num_train_epochs=1,  # the dataset holds every pass
+        train_sampling_strategy="sequential",
         learning_rate=spec.learning_rate,
         max_length=None,
         loss_type="nll",
     )
-    trainer = SFTTrainer(model=model, args=config, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
+    lengths = [len(row["input_ids"]) for row in rows]
+    order = order_by_length(lengths, batch_size=spec.batch_size, epochs=spec.epochs, seed=spec.seed)
+    dataset = Dataset.from_list([rows[index] for index in order])
+    trainer = SFTTrainer(model=model, args=config, train_dataset=dataset, processing_class=tokenizer)
     train_to_end(trainer, run, checkpoint_every_s=spec.checkpoint_every_s)
     trained: PreTrainedModel = model.merge_and_unload() if spec.method == "lora" else model
     return trained.eval()
