@@ -50,7 +50,7 @@ class Child:
             )  # fmt: skip
         self.pid = self._process.pid
         # From outside, because code between fork and exec is not safe in a process with threads.
-        os.setpriority(os.PRIO_PROCESS, self.pid, settings.TRAIN_NICE)
+        _let_others_first(self.pid, settings.TRAIN_NICE)
 
     def has_ended(self) -> bool:
         """Whether the process is over. It stays a zombie, so that its process group's number cannot be reused."""
@@ -68,6 +68,18 @@ class Child:
         """Kill what is left of the group and return the leader's exit code, negative for a signal."""
         self.kill()
         return self._process.wait()
+
+
+def _let_others_first(pid: int, nice: int) -> None:
+    """Lower a process's priority, and that of its session: Linux groups tasks by session, and weighs groups first.
+
+    Source: sched(7), "The autogroup feature": there niceness counts only within a session, so that a niced trainer in a
+    session of its own would get as much time as the whole web server.
+    """
+    os.setpriority(os.PRIO_PROCESS, pid, nice)
+    autogroup = Path(f"/proc/{pid}/autogroup")
+    if autogroup.exists():
+        autogroup.write_text(str(nice))
 
 
 def child_environment() -> dict[str, str]:
