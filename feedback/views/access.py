@@ -2,15 +2,19 @@
 
 import functools
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec
 
-from django.contrib.auth.decorators import login_required
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
+from django.shortcuts import resolve_url
+from django.utils.http import urlencode
 
 from feedback.models import Project, User
 from feedback.selectors.project import project_get
+from feedback.views.rendering import go, wants_fragment
 
 P = ParamSpec("P")
 View = Callable[..., HttpResponseBase]
@@ -22,11 +26,26 @@ class Request(HttpRequest):
     user: User
 
 
+def signed_in(view: View) -> View:
+    """Send visitors to sign in: browsers by a redirect, htmx by a whole new page, back to where they are now."""
+
+    @functools.wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        if wants_fragment(request):
+            here = request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]
+            return go(request, f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': here})}")
+        return redirect_to_login(request.get_full_path())
+
+    return wrapped
+
+
 def project_page(*permissions: str) -> Callable[[Callable[Concatenate[Request, Project, P], HttpResponseBase]], View]:
     """Give a view its project, once the person is known to be a member with one of these permissions."""
 
     def decorate(view: Callable[Concatenate[Request, Project, P], HttpResponseBase]) -> View:
-        @login_required
+        @signed_in
         @functools.wraps(view)
         def wrapped(request: Request, project_id: int, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             project = project_or_404(request.user, project_id)

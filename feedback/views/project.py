@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
@@ -21,7 +20,7 @@ from feedback.selectors.project import membership_roles, project_list, protocol_
 from feedback.selectors.prompt import prompt_counts
 from feedback.selectors.task import queue_count
 from feedback.services.project import project_create, project_update
-from feedback.views.access import Request, project_page
+from feedback.views.access import Request, project_page, signed_in
 from feedback.views.rendering import go, page
 
 NUMBER_FIELDS = ("overlap", "lease_s", "answers_per_task", "prompts_per_batch")
@@ -68,7 +67,7 @@ class ProjectForm(forms.ModelForm):
 
 
 @require_GET
-@login_required
+@signed_in
 def projects(request: Request) -> HttpResponse:
     """List what this person is a member of, with what waits for them."""
     cards = [_card(project, request.user) for project in project_list(user=request.user)]
@@ -95,7 +94,7 @@ def overview(request: Request, project: Project) -> HttpResponse:
     return page(request, "feedback/project.html", context)
 
 
-@login_required
+@signed_in
 @require_http_methods(["GET", "POST"])
 def new(request: Request) -> HttpResponse:
     if not request.user.has_perm("feedback.create_project"):

@@ -1,7 +1,6 @@
 """Keys for the API: made, shown once, revoked."""
 
 from django import forms
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -11,7 +10,7 @@ from feedback.domain.errors import FeedbackError
 from feedback.domain.scopes import Scope
 from feedback.selectors.person import token_list
 from feedback.services.person import token_create, token_revoke
-from feedback.views.access import Request
+from feedback.views.access import Request, signed_in
 from feedback.views.rendering import go, page, wants_fragment
 
 
@@ -29,7 +28,7 @@ class TokenForm(forms.Form):
 
 
 @never_cache
-@login_required
+@signed_in
 @require_http_methods(["GET", "POST"])
 def tokens(request: Request) -> HttpResponse:
     """List a person's keys, and make one; its clear text is in this one answer and nowhere else."""
@@ -44,7 +43,7 @@ def tokens(request: Request) -> HttpResponse:
     return _page(request, form, clear_text)
 
 
-@login_required
+@signed_in
 @require_POST
 def revoke(request: Request) -> HttpResponse:
     token_revoke(user=request.user, digest=request.POST.get("digest", ""))
