@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from feedback.api.authentication import ApiTokenAuthentication
 from feedback.api.errors import ErrorSerializer
 from feedback.api.schema import ApiTokenScheme
+from feedback.domain.errors import UploadTooLarge
 from feedback.domain.scopes import Scope
 from feedback.models import Project, User
 from feedback.selectors.project import project_get
@@ -46,6 +47,14 @@ class ApiView(APIView):
     parser_classes: Sequence[type[BaseParser]] = (JSONParser,)
     schema = AutoSchema()
     required_scope: ClassVar[Scope | None] = None
+    max_body_bytes: ClassVar[int] = 2**20
+    """A judgment with the longest rationale needs a twentieth of it."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse a body by its announced size before anything reads it, then look at the key."""
+        if int(request.META.get("CONTENT_LENGTH") or 0) > self.max_body_bytes:
+            raise UploadTooLarge(f"At most {self.max_body_bytes / 2**20:.0f} MB are accepted; send less at once.")
+        super().initial(request, *args, **kwargs)
 
 
 def project_for(request: Request, project_id: int, permission: str) -> Project:

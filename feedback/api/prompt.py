@@ -1,6 +1,8 @@
+import tempfile
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
+from django.conf import settings
 from django.http import QueryDict
 from drf_spectacular.utils import extend_schema, extend_schema_serializer
 from rest_framework import serializers
@@ -18,25 +20,34 @@ from feedback.services.prompt import prompts_import
 
 FORM_BYTES = 64 * 1024
 """What a form may hold around its file."""
+CHUNK_BYTES = 64 * 1024
 
 
-class StreamedJson(BaseParser):
-    """Leaves the body as a stream, so that it is judged like a file: bounded, and refused by line."""
+class JsonAsFile(BaseParser):
+    """Takes the body as a file, so that it is judged like one: bounded, and refused by line."""
 
     media_type = "application/json"
 
-    def parse(  # type: ignore[override]  # the data are the stream
+    def parse(  # type: ignore[override]  # the data are a file
         self,
-        stream: BinaryIO,
+        stream: IO[Any],
         media_type: str | None = None,  # noqa: ARG002 - the parser's signature
         parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
-    ) -> BinaryIO:
-        return stream
+    ) -> IO[bytes]:
+        # Through a temporary file: servers differ in how their streams read lines.
+        file = tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115 - lives as long as the request
+        while chunk := stream.read(CHUNK_BYTES):
+            if file.tell() + len(chunk) > MAX_BYTES:
+                raise UploadTooLarge(f"The file is larger than {MAX_BYTES // 2**20} MB; split it.")
+            file.write(chunk)
+        file.seek(0)
+        return file
 
 
 class PromptsApi(ApiView):
     required_scope = Scope.PROMPTS
-    parser_classes = (StreamedJson, MultiPartParser)
+    max_body_bytes = MAX_BYTES + FORM_BYTES
+    parser_classes = (JsonAsFile, MultiPartParser)
 
     @extend_schema_serializer(component_name="PromptInput", many=True)
     class InputSerializer(serializers.Serializer):
@@ -66,8 +77,6 @@ class PromptsApi(ApiView):
     )
     def post(self, request: Request, project_id: int) -> Response:
         project = project_for(request, project_id, "feedback.manage_project")
-        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES + FORM_BYTES:
-            raise UploadTooLarge(f"The file is larger than {MAX_BYTES // 2**20} MB; split it.")
         file, name = _file_of(request)
         imported = prompts_import(project=project, file=file, filename=name, by=caller(request))
         output = {"n_added": imported.n_added, "n_known": imported.n_known}
@@ -76,8 +85,10 @@ class PromptsApi(ApiView):
 
 def _file_of(request: Request) -> tuple[BinaryIO, str]:
     body: Any = request.data
-    if not isinstance(body, QueryDict):
+    if not isinstance(body, Mapping):
         return body, "prompts.json"
+    if not isinstance(body, QueryDict):
+        raise UploadRefused("The body is empty; send a JSON list and its Content-Length.")
     file = request.FILES.get("file")
     if file is None:
         raise UploadRefused("Send the file in the field named file.")

@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterable
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from feedback.domain.errors import LeaseLost, NotAllowed
@@ -38,7 +38,8 @@ def assignment_claim(*, project: Project, annotator: User) -> Assignment | None:
     live = assignment_live(project=project, annotator=annotator)
     if live is not None:
         return live
-    _annotator_ensure(project, annotator)
+    if not _memberships(project, annotator).exists():
+        raise _not_an_annotator(project)
     assignments_expire(project=project, annotator=annotator)
     claimed = _claim(project, annotator)
     if claimed is None and assignments_expire(project=project):
@@ -140,7 +141,8 @@ def _take(project: Project, annotator: User, task_id: int) -> Assignment | None:
         with transaction.atomic():
             # Holds the membership's row until the end: a second device of the same person waits here, and then finds
             # the assignment that this one makes.
-            _membership_hold(project, annotator)
+            if not _memberships(project, annotator).update(is_active=True):
+                raise _not_an_annotator(project)
             live = assignment_live(project=project, annotator=annotator)
             if live is not None:
                 return live
@@ -172,13 +174,9 @@ def _blind_order(task: Task, annotator: User) -> list[int]:
     return items
 
 
-def _annotator_ensure(project: Project, annotator: User) -> None:
-    if Membership.objects.filter(project=project, user=annotator, role=Role.ANNOTATOR, is_active=True).exists():
-        return
-    raise NotAllowed(f"You are not an annotator of {project}; ask its admin to add you.")
+def _memberships(project: Project, annotator: User) -> QuerySet[Membership]:
+    return Membership.objects.filter(project=project, user=annotator, role=Role.ANNOTATOR, is_active=True)
 
 
-def _membership_hold(project: Project, annotator: User) -> None:
-    memberships = Membership.objects.filter(project=project, user=annotator, role=Role.ANNOTATOR, is_active=True)
-    if not memberships.update(is_active=True):
-        raise NotAllowed(f"You are not an annotator of {project}; ask its admin to add you.")
+def _not_an_annotator(project: Project) -> NotAllowed:
+    return NotAllowed(f"You are not an annotator of {project}; ask its admin to add you.")

@@ -104,11 +104,19 @@ def test_broken_json_is_refused(client, url):
     assert answer.json()["error"]["code"] == "parse_error"
 
 
+def test_a_body_of_megabytes_is_refused(client, claimed, url):
+    answer = client.post(url, judgment(claimed, rationale="r" * 2_000_000), format="json")
+
+    assert answer.status_code == 413
+    assert answer.json()["error"]["message"].startswith("At most 1 MB")
+
+
 def test_nobody_judges_for_another(client_of, project, claimed, url):
     colleague = client_of(MembershipFactory(project=project).user)
     stranger = client_of(UserFactory())
 
     assert colleague.post(url, judgment(claimed), format="json").status_code == 403
     assert stranger.post(url, judgment(claimed), format="json").status_code == 404
-    assert stranger.post("/api/v1/assignments/123456/judgment/", {}, format="json").status_code == 404
+    for unknown in (123_456, 10**30):
+        assert stranger.post(f"/api/v1/assignments/{unknown}/judgment/", {}, format="json").status_code == 404
     assert not Judgment.objects.exists()

@@ -49,6 +49,20 @@ def test_a_bad_row_refuses_the_whole_list_with_its_line(client, url):
     assert not Prompt.objects.exists()
 
 
+def test_an_empty_body_is_refused(client, url):
+    answer = client.post(url, b"", content_type="application/json")
+
+    assert answer.status_code == 400
+    assert "Content-Length" in answer.json()["error"]["message"]
+
+
+def test_a_list_in_another_form_is_refused(client, url):
+    answer = client.post(url, "<prompt/>", content_type="text/xml")
+
+    assert answer.status_code == 415
+    assert answer.json()["error"]["code"] == "unsupported_media_type"
+
+
 def test_a_form_without_a_file_says_which_field(client, url):
     answer = client.post(url, {"other": "x"}, format="multipart")
 
