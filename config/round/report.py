@@ -7,7 +7,6 @@ from typing import Any
 
 from config.round.annotators import Labels
 from config.round.journal import Journal
-from config.round.stack import newest
 
 FIGURES = (
     "n_prompts", "win_rate", "win_rate_low", "win_rate_high", "win_rate_previous", "kl_nats", "mean_tokens",
@@ -52,9 +51,7 @@ def keep_evaluation(judged: dict[str, Any], *, runs: Path, out: Path) -> None:
     `eval.jsonl` is the newest round's; earlier ones keep their number.
     """
     run = next(run for run in judged["runs"] if run["purpose"] == "evaluate")
-    found = newest(runs / str(run["id"]), ["*/artifacts/eval.jsonl"])
-    if found is None:
-        raise FileNotFoundError(f"run {run['id']} left no eval.jsonl under {runs}")
+    found = runs / str(run["id"]) / str(run["attempt"]) / "artifacts" / "eval.jsonl"
     shutil.copyfile(found, out / f"eval-round-{judged['number']}.jsonl")
     shutil.copyfile(found, out / "eval.jsonl")
 

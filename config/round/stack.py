@@ -9,12 +9,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 
-from config.environment import BASE_DIR
+from config.environment import BASE_DIR, socket_dir
 from config.supervisor.child import end_with_parent
 
 _UP_S = 120.0
@@ -119,13 +119,8 @@ def temporary_stack(out: Path, *, database: str) -> Iterator[Stack]:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave the site behind
         stack.stop()
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def newest(folder: Path, patterns: Sequence[str]) -> Path | None:
-    """Return the newest file that one of the patterns finds under a folder."""
-    found = [path for pattern in patterns for path in folder.glob(pattern)]
-    return max(found, key=lambda path: path.stat().st_mtime, default=None)
+        for folder in (home, socket_dir(home)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _free_port() -> int:

@@ -18,7 +18,7 @@ def judged(number=1):
         "evaluation": {"metrics": metrics, "passed": True, "reasons": []},
         "runs": [
             {"id": 7, "purpose": "reward", "metrics": {"reward_accuracy": 0.71234}},
-            {"id": 9, "purpose": "evaluate", "metrics": {}},
+            {"id": 9, "purpose": "evaluate", "attempt": 2, "metrics": {}},
         ],
     }
 
