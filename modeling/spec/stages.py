@@ -101,7 +101,7 @@ class SFTSpec(Spec):
     dialogues: tuple[FileRef, ...]
     method: Literal["full", "lora"] = "full"
     lora: LoraSpec = LoraSpec()
-    epochs: float = 1.0
+    epochs: float = 2.0
     batch_size: int = 16
     learning_rate: float = 1e-3
     max_length: int = 256

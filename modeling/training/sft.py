@@ -41,7 +41,7 @@ def run(spec: SFTSpec, run: RunDir) -> dict[str, Any]:
         raise BadInput(f"None of the {len(rows)} dialogues fits into max_length = {spec.max_length} tokens.")
     skipped = len(rows) - len(kept)
     run.message(f"{len(kept):,} dialogues to learn from, {skipped:,} longer than {spec.max_length} tokens skipped.")
-    model = _trained(spec, run, device, model, tokenizer, kept)
+    model, loss = _trained(spec, run, device, model, tokenizer, kept)
     folder = run.artifact("base")
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
@@ -49,7 +49,7 @@ def run(spec: SFTSpec, run: RunDir) -> dict[str, Any]:
     tokenizer.save_pretrained(folder)
     for text in sample_answers(model, tokenizer, dialogues[:_N_SAMPLES], seed=spec.seed):
         run.message(text)
-    return {"n_dialogues": len(kept), "n_skipped": skipped}
+    return {"loss": loss, "n_dialogues": len(kept), "n_skipped": skipped}
 
 
 def encode_row(tokenizer: PreTrainedTokenizerFast, dialogue: Dialogue) -> dict[str, list[int]]:
@@ -72,7 +72,7 @@ def _trained(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     rows: list[dict[str, list[int]]],
-) -> PreTrainedModel:
+) -> tuple[PreTrainedModel, float]:
     if spec.method == "lora":
         model = new_adapter(model, spec.lora, seed=spec.seed)
     config = SFTConfig(
@@ -88,9 +88,9 @@ def _trained(
     order = order_by_length(lengths, batch_size=spec.batch_size, epochs=spec.epochs, seed=spec.seed)
     dataset = Dataset.from_list([rows[index] for index in order])
     trainer = SFTTrainer(model=model, args=config, train_dataset=dataset, processing_class=tokenizer)
-    train_to_end(trainer, run, checkpoint_every_s=spec.checkpoint_every_s)
+    loss = train_to_end(trainer, run, checkpoint_every_s=spec.checkpoint_every_s)
     trained: PreTrainedModel = model.merge_and_unload() if spec.method == "lora" else model
-    return trained.eval()
+    return trained.eval(), loss
 
 
 @torch.no_grad()

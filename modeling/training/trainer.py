@@ -43,8 +43,11 @@ def trainer_arguments(run: RunDir, device: Device, *, seed: int) -> dict[str, An
     }
 
 
-def train_to_end(trainer: Trainer, run: RunDir, *, checkpoint_every_s: float) -> None:
-    """Train from the newest checkpoint, or from the start, to the end. Raises: Stopped, Refused."""
+def train_to_end(trainer: Trainer, run: RunDir, *, checkpoint_every_s: float) -> float:
+    """Train from the newest checkpoint, or from the start, to the end; return the last loss.
+
+    Raises: Stopped, Refused.
+    """
     for noisy in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(noisy)
     trainer.add_callback(_RunCallback(run, checkpoint_every_s))
@@ -57,6 +60,8 @@ def train_to_end(trainer: Trainer, run: RunDir, *, checkpoint_every_s: float) ->
         raise Stopped(
             f"Stopped at step {state.global_step} of {state.max_steps}; a checkpoint holds everything so far."
         )
+    losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
+    return float(losses[-1])
 
 
 class _RunCallback(TrainerCallback):
