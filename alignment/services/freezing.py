@@ -32,13 +32,11 @@ def round_freeze(*, round: Round, recipe: Recipe, by: User) -> None:
     if round.batch is not None and round.batch.state == BatchState.OPEN:
         batch_close(batch=round.batch, by=by, reason=f"round {round.number} was launched")
     needs_halves = not build_recipe(round.project).gold
-    trained_on = _trained_on(round) if recipe.start == "continue" else []
     try:
         snapshot = snapshot_create(
             project=round.project,
             by=by,
-            not_in=trained_on[0] if trained_on else None,
-            after_judgment_id=max(trained_on[1].judgment_ids) if len(trained_on) > 1 else 0,
+            not_in=_trained_on(round) if recipe.start == "continue" else (),
             halves=needs_halves,
         )
     except Invalid as error:
@@ -49,13 +47,10 @@ def round_freeze(*, round: Round, recipe: Recipe, by: User) -> None:
 
 
 def _trained_on(round_: Round) -> list[Snapshot]:
-    """Return the last two snapshots that the deployed adapter, which is to be continued, was trained on.
-
-    What the last but one did not pin although it was older had come late, and is in the last: no third is needed.
-    """
+    """Return the snapshots that the deployed adapter, which is to be continued, was trained on."""
     found: list[Snapshot] = []
     version: ModelVersion | None = live_version(round_.project)
-    while version is not None and version.run is not None and len(found) < 2:
+    while version is not None and version.run is not None:
         if version.run.round.snapshot is not None:
             found.append(version.run.round.snapshot)
         version = version_continued(version)

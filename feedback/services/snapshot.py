@@ -30,18 +30,18 @@ def snapshot_create(
     project: Project,
     by: User | None = None,
     after_judgment_id: int = 0,
-    not_in: Snapshot | None = None,
+    not_in: Sequence[Snapshot] = (),
     halves: bool = False,
 ) -> Snapshot:
     """Pin the judgments that stand and write them as preference pairs under ARTIFACTS_ROOT/snapshots/<id>/.
 
-    `not_in` leaves out what an earlier snapshot pinned; prefer it to `after_judgment_id`, since a lower id may be
+    `not_in` leaves out what earlier snapshots pinned; prefer it to `after_judgment_id`, since a lower id may be
     committed later. With `halves` two more files hold the pairs of disjoint groups of prompts.
 
     Raises: Invalid when there is nothing to pin.
     """
     pinned = judgments_counted(project=project).filter(pk__gt=after_judgment_id).values_list("pk", flat=True)
-    left_out = set(not_in.judgment_ids) if not_in else set()
+    left_out = {judgment_id for earlier in not_in for judgment_id in earlier.judgment_ids}
     judgment_ids = sorted(set(pinned) - left_out)
     if not judgment_ids:
         raise Invalid(f"There are no new judgments in {project}; rank some answers first.")
@@ -57,7 +57,7 @@ def snapshot_create(
                 filter={
                     "counted": True,
                     "after_judgment_id": after_judgment_id,
-                    "not_in_snapshot": not_in.pk if not_in else None,
+                    "not_in_snapshots": [earlier.pk for earlier in not_in],
                 },
                 counts=written.counts,
                 sha256=written.sha256,

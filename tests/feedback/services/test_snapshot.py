@@ -86,7 +86,7 @@ def test_only_what_an_earlier_snapshot_lacks_is_new(project, ann):
     late = judge(project, ann, [1, 2])
 
     # `early` has the lower id, and yet was committed only after the earlier snapshot.
-    assert snapshot_create(project=project, not_in=earlier).judgment_ids == [early.pk, late.pk]
+    assert snapshot_create(project=project, not_in=[earlier]).judgment_ids == [early.pk, late.pk]
     assert snapshot_create(project=project, after_judgment_id=pinned.pk).judgment_ids == [late.pk]
 
 
@@ -95,7 +95,7 @@ def test_without_new_judgments_there_is_no_snapshot(project, ann, tmp_path):
     earlier = snapshot_create(project=project)
 
     with pytest.raises(Invalid, match="no new judgments"):
-        snapshot_create(project=project, not_in=earlier)
+        snapshot_create(project=project, not_in=[earlier])
     assert [folder.name for folder in (tmp_path / "snapshots").iterdir()] == [str(earlier.pk)]
 
 
