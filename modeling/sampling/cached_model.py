@@ -19,16 +19,13 @@ class CachedModel:
         # peft's wrapper only forwards: the adapters sit in the layers of the model inside.
         self.inner: PreTrainedModel = model.get_base_model() if isinstance(model, PeftModel) else model
         self.torch_device = torch_device
+        self.context_length = int(self.inner.config.get_text_config().max_position_embeddings)
+        """Tokens of prompt and answer together."""
         accepted = inspect.signature(self.inner.forward).parameters
         self._options = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
         # Recurrent states and sliding windows would take padding for text.
         full_attention = all(isinstance(layer, RoomyLayer) for layer in self.make_cache().layers)
         self.may_pad = full_attention and {"attention_mask", "position_ids"} <= accepted.keys()
-
-    @property
-    def context_length(self) -> int:
-        """Tokens of prompt and answer together."""
-        return int(self.inner.config.get_text_config().max_position_embeddings)
 
     @property
     def end_token_ids(self) -> list[int]:
