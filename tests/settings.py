@@ -8,6 +8,7 @@ _HOME = Path(os.environ.setdefault("PLUMBLINE_HOME", tempfile.mkdtemp(prefix="pl
 os.environ.setdefault("SECRET_KEY", "tests-only-4c1f0b7e2d9a6853a17c")
 os.environ.setdefault("LOG_LEVEL", "WARNING")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRAIN_NICE", "0")  # on a busy build machine a nice training would wait for everybody else
 
 from config.settings import *  # noqa: E402, F403 - the environment above must be set first
 from config.settings import DATABASES  # noqa: E402

@@ -36,6 +36,7 @@ class Loop:
         self._annotator_keys: list[str] = setup["annotator_keys"]
         self._admin = Client(stack.address, setup["admin_key"])
         self._gold = gold
+        self._newest = -1
 
     def build(self) -> None:
         """Wait until the base is built and deployed. Raises: LoopFailed."""
@@ -92,9 +93,9 @@ class Loop:
             time.sleep(_LOOK_S)
 
     def _find(self, number: int) -> dict[str, Any] | None:
-        if any(round_["number"] == number for round_ in self._admin.rounds(self._project)):
-            return self._admin.round(self._project, number)
-        return None
+        if number > self._newest:
+            self._newest = max(round_["number"] for round_ in self._admin.rounds(self._project))
+        return self._admin.round(self._project, number) if number <= self._newest else None
 
     def _tell(self, round_: dict[str, Any]) -> None:
         running = next((run for run in round_["runs"] if run["state"] in ("running", "queued")), None)

@@ -85,6 +85,11 @@ class Child:
             lines, self._partial = [*lines, self._partial], b""
         return [line.decode(errors="replace").rstrip() for line in lines if line.strip()], not data
 
+    def close_output(self) -> None:
+        """Let go of the output, for instance before the next start."""
+        if self.process is not None and self.process.stdout is not None:
+            self.process.stdout.close()
+
     def note_end(self) -> float:
         """Plan the next start after an unexpected end and return the wait in seconds."""
         if time.monotonic() - self._started_at > STEADY_S:

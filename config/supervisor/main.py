@@ -1,6 +1,7 @@
 """The supervisor's life: check, prepare, start, watch, stop."""
 
 import argparse
+import contextlib
 import ctypes
 import os
 import selectors
@@ -32,6 +33,8 @@ from config.supervisor.plans import broker_plan, child_environment, plans
 
 _PR_SET_CHILD_SUBREAPER = 36
 _LOOK_S = 0.25
+_REAP_S = 5.0
+"""Orphans are rare and cost nothing as zombies; looking for them reads all of /proc."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,7 +70,9 @@ class Supervisor:
         self._lock = lock
         self._selector = selectors.DefaultSelector()
         self._stop_signals = 0
+        self._preparing: subprocess.Popen[str] | None = None
         self._announced = False
+        self._next_reap = 0.0
 
     def run(self) -> int:
         """Prepare, start everything, watch until asked to stop, stop everything."""
@@ -76,6 +81,7 @@ class Supervisor:
         # What a killed worker leaves behind becomes our child, so that nothing can be left when we end.
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         status = 0
+        self.logs.line("start", f"everything is kept in {self.home}")
         try:
             self._start_all()
             while not self._stop_signals:
@@ -102,16 +108,14 @@ class Supervisor:
 
     def _prepare(self) -> None:
         command = [sys.executable, str(BASE_DIR / "manage.py"), "prepare", *(["--demo"] if self.demo else [])]
-        process = subprocess.Popen(
-            command, env=child_environment(self.home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            start_new_session=True,
+        self._preparing = subprocess.Popen(
+            command, cwd=BASE_DIR, env=child_environment(self.home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, start_new_session=True,
         )  # fmt: skip
-        assert process.stdout is not None
-        for line in process.stdout:
+        assert self._preparing.stdout is not None
+        for line in self._preparing.stdout:
             self.logs.line("prepare", line.rstrip())
-            if self._stop_signals:
-                process.terminate()
-        if process.wait() and not self._stop_signals:
+        if self._preparing.wait() and not self._stop_signals:
             raise CannotStart("preparing the database or the static files failed; the lines above say why.")
 
     def _start(self, child: Child) -> None:
@@ -119,6 +123,7 @@ class Supervisor:
             return
         if child not in self.children:
             self.children.append(child)
+        self._forget_output(child)
         child.start()
         self._selector.register(child.output(), selectors.EVENT_READ, child)
 
@@ -126,13 +131,16 @@ class Supervisor:
         self._pump(_LOOK_S)
         for child in self.children:
             if child.process is not None and child.restart_at is None and not child.is_running:
+                child.kill()  # what it started in its group would hold its port, or work beside its successor
                 wait_s = child.note_end()
                 self.logs.line(
                     child.name, f"ended with status {child.process.returncode}; starting again in {wait_s:.0f} s"
                 )
             elif child.restart_at is not None and time.monotonic() >= child.restart_at:
                 self._start(child)
-        self._reap_strays()
+        if time.monotonic() > self._next_reap:
+            self._next_reap = time.monotonic() + _REAP_S
+            self._reap_strays()
         if not self._announced:
             self._announce_when_ready()
 
@@ -143,7 +151,12 @@ class Supervisor:
             for line in lines:
                 self.logs.line(child.name, line)
             if ended:
-                self._selector.unregister(key.fileobj)
+                self._forget_output(child)
+
+    def _forget_output(self, child: Child) -> None:
+        for key in [key for key in self._selector.get_map().values() if key.data is child]:
+            self._selector.unregister(key.fileobj)
+        child.close_output()
 
     def _announce_when_ready(self) -> None:
         address = f"http://{'localhost' if self.host in ('127.0.0.1', '0.0.0.0') else self.host}:{self.port}/"  # noqa: S104 - compared, not bound
@@ -164,11 +177,14 @@ class Supervisor:
         """Collect the exit status of orphans that became ours; the children's own status is left to them."""
         ours = {child.process.pid for child in self.children if child.process is not None}
         for process in psutil.Process().children():
-            if process.pid not in ours and process.status() == psutil.STATUS_ZOMBIE:
-                os.waitpid(process.pid, os.WNOHANG)
+            with contextlib.suppress(psutil.NoSuchProcess, ChildProcessError):
+                if process.pid not in ours and process.status() == psutil.STATUS_ZOMBIE:
+                    os.waitpid(process.pid, os.WNOHANG)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler's signature
         self._stop_signals += 1
+        if self._preparing is not None and self._preparing.poll() is None:
+            self._preparing.terminate()
 
     def _stop_all(self) -> None:
         self.logs.line("stop", "trainings first, the broker last (Ctrl-C again to kill at once)")
@@ -176,9 +192,10 @@ class Supervisor:
             self._stop_stage([child for child in self.children if child.plan.stop_stage == stage])
         strays = psutil.Process().children(recursive=True)
         for process in strays:
-            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                self.logs.line("stop", f"killing {process.pid} ({' '.join(process.cmdline())[:80]})")
-                process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    self.logs.line("stop", f"killing {process.pid} ({' '.join(process.cmdline())[:80]})")
+                    process.kill()
         psutil.wait_procs(strays, timeout=5)
         self.logs.line("stop", "everything has ended")
 
