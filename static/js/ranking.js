@@ -28,8 +28,7 @@ class Ranking {
       },
       onEnd: (event) => this.onDrop(event),
     });
-    this.saved = this.snapshot();
-    this.refresh();
+    this.sort(); // ranks that came with the page, from a refused submit or an earlier ranking
   }
 
   get cards() {
@@ -282,7 +281,7 @@ class Ranking {
 
   focusStep(card, step) {
     const { cards } = this;
-    const at = cards.indexOf(card);
+    const at = card ? cards.indexOf(card) : step > 0 ? -1 : 0;
     cards[(at + step + cards.length) % cards.length]?.focus();
   }
 
@@ -319,15 +318,27 @@ class Ranking {
 }
 
 let ranking = null;
+let areGuidelinesOpen = false;
+
+// Who looks things up in the guidelines wants them open for the next task too.
+document.addEventListener(
+  "toggle",
+  (event) => {
+    if (event.target.matches(".ranking-guidelines") && event.target.isConnected) areGuidelinesOpen = event.target.open;
+  },
+  true,
+);
 
 function attach() {
+  const guidelines = document.querySelector(".ranking-guidelines");
+  if (guidelines) guidelines.open = areGuidelinesOpen;
   const form = document.getElementById("ranking");
   if (form === (ranking?.form ?? null)) return;
   ranking?.sortable.destroy();
   ranking = form && new Ranking(form);
 }
 
-const TYPES_HERE = "input, textarea, select, button, a, summary, dialog";
+const PRESSABLE = "button, a, summary";
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
@@ -336,10 +347,10 @@ document.addEventListener("keydown", (event) => {
     document.getElementById("keys")?.showModal();
     return;
   }
-  // A focused control keeps its own keys, but a select or a button on a card still takes letters and numbers.
+  // A field and a select keep all keys, other controls those that press them; the rest ranks.
   if (event.target.closest("input, textarea, dialog")) return;
-  if (event.target.closest("select, summary")) return;
-  if (event.target.closest(TYPES_HERE) && ["Enter", " "].includes(event.key)) return;
+  if (event.target.closest("select")) return;
+  if (event.target.closest(PRESSABLE) && ["Enter", " "].includes(event.key)) return;
   ranking?.onKey(event);
 });
 document.addEventListener("visibilitychange", () => ranking?.onVisibility());

@@ -98,6 +98,15 @@ def test_keys_rank_tie_move_and_submit_without_a_mouse(visit, label_path):
     assert annie.complaints == []
 
 
+def test_open_guidelines_stay_open_for_the_next_task(visit, label_path):
+    page = start(visit("annie"), label_path)
+    page.click("summary:text('Guidelines')")
+    for key in "1234":
+        page.keyboard.press(key)
+    submit(page)
+    expect(page.locator(".ranking-guidelines .prose")).to_be_visible()
+
+
 def test_undo_brings_back_what_was_before(visit, label_path):
     page = start(visit("annie"), label_path)
     for key in "1234":
@@ -177,7 +186,7 @@ def test_ranking_works_without_scripts(visit, example, label_path):
 def test_the_last_ranking_can_be_changed_and_the_end_is_said(visit, label_path):
     page = start(visit("annie"), label_path)
     for left in ("2 tasks left", "1 task left", ""):
-        for key in "1234":
+        for key in "2143":
             page.keyboard.press(key)
         page.keyboard.press("Enter")
         if left:
@@ -185,13 +194,14 @@ def test_the_last_ranking_can_be_changed_and_the_end_is_said(visit, label_path):
     page.wait_for_selector("text=Nothing left to do")
 
     page.click("text=Change the last one")
-    assert shown_ranks(page) == {"A": "1", "B": "2", "C": "3", "D": "4"}
+    expect(page.locator(".answer").first).to_have_attribute("data-letter", "B")
+    assert shown_ranks(page) == {"B": "1", "A": "2", "D": "3", "C": "4"}
     page.keyboard.press("d")
     page.keyboard.press("ArrowUp")
     page.click("text=Save the change")
     page.wait_for_selector("text=The ranking is changed.")
     changed = Judgment.objects.exclude(supersedes=None).get()
-    assert stored_by_letter(changed) == {"A": 1, "B": 2, "D": 3, "C": 4}
+    assert stored_by_letter(changed) == {"B": 1, "D": 2, "A": 3, "C": 4}
 
 
 def test_a_lost_network_keeps_the_ranking_on_the_screen(visit, label_path):
