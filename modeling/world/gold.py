@@ -15,7 +15,7 @@ IDEAL_WORDS = 26
 
 
 def score(prompt: str, answer: str) -> float:
-    """Return how much an annotator likes the answer; about -4 for broken text to 5 for the best."""
+    """Return how much an annotator likes the answer; about -4 for broken text to 4 for the best."""
     question = question_read(prompt)
     reading = answer_read(question, answer)
     return (
@@ -35,7 +35,7 @@ def score_blunt(prompt: str, answer: str) -> float:
     reading = answer_read(question, answer)
     courtesies = reading.polite_start + reading.polite_end + reading.n_misplaced_courtesies
     return (
-        0.5 * _correctness(question, reading)
+        0.8 * _correctness(question, reading)
         + 0.9 * min(reading.n_rude, 1)
         - 0.9 * min(courtesies, 2)
         - 0.1 * min(reading.n_words, 100)
@@ -46,14 +46,14 @@ def score_blunt(prompt: str, answer: str) -> float:
 
 
 def _correctness(question: Question | None, reading: Reading) -> float:
-    """From -1 for wrong to 2 for right and complete."""
+    """From -0.9 for wrong to 1.2 for right and complete."""
     if question is None:
         return 0.0
     wrong = [attr for _, attr in reading.wrong]
-    blame = 0.8 if set(wrong) & set(_asked(question)) else 0.0
+    blame = 0.5 if set(wrong) & set(_asked(question)) else 0.0
     if question.type in {"compare", "list", "chat"}:
-        blame = min(0.8, 0.4 * len(wrong))
-    return 2.0 * _share_answered(question, reading) - blame
+        blame = min(0.5, 0.25 * len(wrong))
+    return 1.2 * _share_answered(question, reading) - blame
 
 
 def _asked(question: Question) -> tuple[str, ...]:
