@@ -160,6 +160,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "RoundState": "alignment.domain.states.RoundState",
+        "RunState": "alignment.domain.states.RunState",
+    },
 }
 
 # ---- Services -------------------------------------------------------------------------------------------------------
