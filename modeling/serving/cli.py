@@ -69,9 +69,10 @@ def _serve(options: argparse.Namespace) -> None:
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S, lifespan="off")
     )
-    # uvicorn raises the signal again once it has stopped; ours is a normal end.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    signal.signal(signal.SIGINT, lambda *_: None)
+    # For a signal that comes before uvicorn listens to it, and for the one that uvicorn raises again once it has
+    # stopped: our end is a normal one.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     _announce(options, adapters, listener)
     try:
         server.run(sockets=[listener])

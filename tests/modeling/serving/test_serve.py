@@ -251,6 +251,13 @@ def test_on_a_unix_socket_only_its_owner_connects_and_sigterm_leaves_nothing(tin
 
 
 @pytest.mark.slow
+def test_a_signal_in_the_first_moment_ends_the_server_too(tiny_base, adapters_root, tmp_path):
+    server = ServerProcess(tmp_path, tiny_base, adapters_root, "--port", "0")
+    server.wait_until_ready()
+    assert server.end() == 0
+
+
+@pytest.mark.slow
 def test_the_server_dies_with_its_parent(tiny_base, adapters_root, tmp_path):
     (tmp_path / "key").write_text(KEY)
     ready = tmp_path / "ready.json"
