@@ -16,7 +16,7 @@ import pytest
 from config.environment import BASE_DIR
 from tests.private_postgres import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 class Stack:
@@ -37,7 +37,7 @@ class Stack:
 
     def wait_until_up(self):
         started = time.monotonic()
-        while time.monotonic() - started < 90:
+        while time.monotonic() - started < 250:
             assert self.process.poll() is None, self.log.read_text()
             if self.answers() and "Plumbline is at" in self.log.read_text():
                 return time.monotonic() - started
