@@ -156,7 +156,7 @@ def _figures(stage: str, step: int, noise: random.Random) -> dict[str, float]:
     if stage == "rloo":
         return {
             "reward": round(1.6 - 1.5 * math.exp(-step / 14) + 2 * jitter, 4),
-            "kl": round(0.11 * step * (1 + jitter), 4),
+            "kl_nats": round(0.11 * step * (1 + jitter), 4),
             "loss": round(-0.2 + 3 * jitter, 4),
             "mean_tokens": round(19 + step / 12 + 8 * jitter, 2),
         }

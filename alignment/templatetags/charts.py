@@ -16,7 +16,12 @@ _PAD = 12
 _TITLES = {
     "loss": _("Loss"),
     "reward": _("Reward"),
-    "kl": _("KL to the reference, nats"),
+    "rewards/accuracies": _("Pairs told apart"),
+    "rewards/margins": _("Margin"),
+    "fold_loss": _("Loss on the folds"),
+    "fold_accuracy": _("Accuracy on the folds"),
+    "grad_norm": _("Gradient norm"),
+    "tokens_per_s": _("Tokens a second"),
     "kl_nats": _("KL to the reference, nats"),
     "accuracy": _("Accuracy"),
     "mean_tokens": _("Mean length, tokens"),

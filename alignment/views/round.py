@@ -24,7 +24,7 @@ from feedback.selectors.batch import batch_progress
 from feedback.views.access import Request, project_page
 from feedback.views.rendering import go, page, polled
 
-CURVES_ON_ROUND_PAGE = ("loss", "accuracy", "reward", "kl")
+CURVES_ON_ROUND_PAGE = ("reward", "kl_nats", "loss", "accuracy", "rewards/accuracies")
 """What tells at a glance whether a training goes well; a run's own page has every curve."""
 STEPS = (
     RoundState.SAMPLING, RoundState.LABELING, RoundState.SNAPSHOT, RoundState.REWARD, RoundState.POLICY,

@@ -35,6 +35,12 @@ def number(value: Any, digits: int = 2) -> str:
 
 
 @register.filter
+def short(value: Any) -> str:
+    """Write a measurement of any size with four significant digits: 0.5852, 123400, 1.2e-05."""
+    return f"{value:.4g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+@register.filter
 def percent(value: Any) -> str:
     """Write a share as a percentage, or a dash where there is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):

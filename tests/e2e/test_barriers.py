@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
-from alignment.domain.states import RoundState, RunState
-from alignment.models import Round, Run
+from alignment.domain.states import DeploymentState, RoundState, RunState
+from alignment.models import Deployment, Round, Run
 from tests.e2e.conftest import PHONE, WIDE
 from tests.example import example_project, example_rounds
 
@@ -33,7 +33,9 @@ THEMES = [(WIDE, "light"), (WIDE, "dark"), (PHONE, "light"), (PHONE, "dark")]
 def test_no_page_has_a_serious_barrier(visit, viewport, theme):
     example = example_project()
     round_ = example_rounds(example, passed=False)
-    Round.objects.filter(pk=round_.pk).update(state=RoundState.GATE)
+    Deployment.objects.create(  # with a history to roll back to
+        project=example.project, version=round_.policy, state=DeploymentState.RETIRED, reason="It was better. " * 5
+    )
     ada = visit("ada", viewport=viewport, color_scheme=theme)
     places = {
         "project": example.project.pk,
