@@ -14,7 +14,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
 VENV := .venv/bin/python
 export PORT HOST TORCH_INDEX
 
-.PHONY: help run install install-dev test test-fast check format bench round clean
+.PHONY: help run install install-dev browser test test-fast check format bench round clean
 
 help:
 	@sed -n "s/^# *//p;/^SHELL/q" Makefile; echo; grep -E "^[a-z-]+:.*##" Makefile | sed -E "s/:.*## /\t/" | expand -t 14
@@ -29,8 +29,11 @@ install:  ## make .venv with what running needs
 install-dev: install  ## ... and what tests and checks need
 	@$(PYTHON) config/bootstrap.py requirements-dev.txt
 
+browser: install-dev  ## fetch a browser for the tests where the system has none
+	@command -v chromium >/dev/null || test -x "$(CHROMIUM)" || .venv/bin/playwright install chromium
+
 # Both passes run even when the first fails. What touches no database would only repeat itself on the second.
-test: install-dev  ## all tests, on SQLite and on a private PostgreSQL, with a browser and the loop
+test: install-dev browser  ## all tests, on SQLite and on a private PostgreSQL, with a browser and the loop
 	@status=0; \
 	echo "== SQLite"; $(VENV) -m pytest $(ARGS) || status=1; \
 	echo "== PostgreSQL"; $(VENV) -m tests.private_postgres $(VENV) -m pytest --only-database $(ARGS) || status=1; \

@@ -18,7 +18,7 @@ from config.environment import BASE_DIR, socket_dir
 from config.supervisor.child import end_with_parent
 
 _UP_S = 300.0
-"""Migrating and compressing static files takes 5 s on two idle cores; under heavy load it was seen to take over 90 s."""
+"""Migrating and compressing static files takes 5 s on two idle cores; under heavy load it took more than 90 s."""
 _DOWN_S = 60.0
 """The sum of what the supervisor grants its processes, and some."""
 _OWN = (

@@ -41,7 +41,9 @@ def chromium() -> Iterator[Browser]:
     # playwright runs an event loop on this thread, and Django then refuses to touch the database from it
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        # without a system browser, the one that `make browser` fetched
+        system = CHROMIUM if Path(CHROMIUM).exists() else None
+        browser = playwright.chromium.launch(executable_path=system, args=FLAGS)
         yield browser
         browser.close()
 
