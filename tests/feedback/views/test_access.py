@@ -3,7 +3,9 @@
 import pytest
 from django.urls import get_resolver, reverse
 
+from feedback.domain.states import Role
 from tests.example import example_project, example_rounds
+from tests.feedback.factories import MembershipFactory, ProjectFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -136,3 +138,27 @@ def test_another_persons_assignment_is_not_there(client, example):
     client.force_login(example.annotator)
     response = client.post(reverse("feedback:submit", args=[example.project.pk]), {"assignment": 10**9})
     assert response.status_code == 404
+
+
+def test_objects_of_another_project_are_not_found_through_ones_own(client, example):
+    own = ProjectFactory()
+    MembershipFactory(project=own, user=example.stranger, role=Role.ADMIN)
+    MembershipFactory(project=own, user=example.stranger, role=Role.ANNOTATOR)
+    assignment = example.annotator.assignments.get()
+    client.force_login(example.stranger)
+    run = example.round.runs.first()
+    foreign = [
+        reverse("alignment:round", args=[own.pk, 1]),
+        reverse("alignment:run", args=[own.pk, 1, run.pk]),
+        reverse("alignment:version", args=[own.pk, example.round.policy_id]),
+        reverse("feedback:correct", args=[own.pk, assignment.pk]),
+    ]
+    assert [client.get(url).status_code for url in foreign] == [404] * len(foreign)
+    acts = {
+        reverse("feedback:submit", args=[own.pk]): {"assignment": assignment.pk},
+        reverse("feedback:skip", args=[own.pk]): {"assignment": assignment.pk},
+        reverse("alignment:round_deploy", args=[own.pk, 1]): {"reason": "mine"},
+        reverse("alignment:run_cancel", args=[own.pk, 1, run.pk]): {},
+        reverse("alignment:rollback", args=[own.pk]): {"version": example.round.policy_id, "reason": "mine"},
+    }
+    assert [client.post(url, data).status_code for url, data in acts.items()] == [404] * len(acts)
