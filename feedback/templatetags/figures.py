@@ -40,14 +40,6 @@ def short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
-@register.filter
-def percent(value: Any) -> str:
-    """Write a share as a percentage, or a dash where there is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return NOTHING
-    return f"{100 * value:.0f}%"
-
-
 @register.simple_tag
 def tasks_left(count: int) -> str:
     return ngettext("%(n)d task left", "%(n)d tasks left", count) % {"n": count}

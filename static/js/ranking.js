@@ -1,4 +1,4 @@
-// Ranking by drag, keyboard and buttons. The rank selects of the form are the only truth: everything here reads and
+// Ranking by drag, buttons and, with ranking-keys.js, keys. The rank selects of the form are the only truth: everything here reads and
 // writes them, so what is shown is what is sent. Without this script the same selects are a plain form.
 
 const isReduced = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -6,6 +6,7 @@ const isReduced = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 class Ranking {
   constructor(form) {
     this.form = form;
+    form.ranking = this; // ranking-keys.js finds it there
     this.list = form.querySelector(".answers");
     this.status = form.querySelector(".ranking-status");
     this.text = this.status.dataset;
@@ -278,43 +279,6 @@ class Ranking {
     this.status.textContent = text;
     this.status.classList.toggle("bad", isBad);
   }
-
-  focusStep(card, step) {
-    const { cards } = this;
-    const at = card ? cards.indexOf(card) : step > 0 ? -1 : 0;
-    cards[(at + step + cards.length) % cards.length]?.focus();
-  }
-
-  onKey(event) {
-    const card = document.activeElement?.closest(".answer") ?? null;
-    const { key } = event;
-    const handled = () => event.preventDefault();
-    if (/^[1-9]$/.test(key)) {
-      this.setRank(card ?? this.unranked()[0] ?? this.cards[0], Number(key));
-      handled();
-    } else if (key === "ArrowUp" && card) {
-      this.shift(card, -1);
-      handled();
-    } else if (key === "ArrowDown" && card) {
-      this.shift(card, 1);
-      handled();
-    } else if (key === "t" && card) {
-      this.tie(card);
-      handled();
-    } else if (key === "z") {
-      this.undo();
-      handled();
-    } else if (key === "j" || key === "k") {
-      this.focusStep(card, key === "j" ? 1 : -1);
-      handled();
-    } else if (key === "Enter" && !event.repeat) {
-      this.form.requestSubmit(this.form.querySelector("[data-submit]"));
-      handled();
-    } else if (/^[a-i]$/.test(key)) {
-      this.cards.find((other) => this.letter(other) === key.toUpperCase())?.focus();
-      handled();
-    }
-  }
 }
 
 let ranking = null;
@@ -338,21 +302,6 @@ function attach() {
   ranking = form && new Ranking(form);
 }
 
-const PRESSABLE = "button, a, summary";
-
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  if (document.querySelector("dialog[open]")) return;
-  if (event.key === "?" && !event.target.closest("input, textarea")) {
-    document.getElementById("keys")?.showModal();
-    return;
-  }
-  // A field and a select keep all keys, other controls those that press them; the rest ranks.
-  if (event.target.closest("input, textarea, dialog")) return;
-  if (event.target.closest("select")) return;
-  if (event.target.closest(PRESSABLE) && ["Enter", " "].includes(event.key)) return;
-  ranking?.onKey(event);
-});
 document.addEventListener("visibilitychange", () => ranking?.onVisibility());
 document.addEventListener("htmx:afterSwap", () => {
   const before = ranking;
