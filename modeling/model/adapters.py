@@ -113,10 +113,18 @@ def _inject(model: PreTrainedModel | PeftModel, config: LoraConfig, name: str) -
         if name in model.peft_config:
             raise BadInput(f"An adapter named {name!r} is loaded already.")
         model.add_adapter(name, config)
-        return model
+        return _keep_precision(model)
     if any(isinstance(module, LoraLayer) for module in model.modules()):
         raise BadInput("The model inside an adapted model cannot be adapted again; pass the adapted model itself.")
-    return get_peft_model(model, config, adapter_name=name)
+    return _keep_precision(get_peft_model(model, config, adapter_name=name))
+
+
+def _keep_precision(model: PeftModel) -> PeftModel:
+    """Let LoRA layers take activations as autocast leaves them: peft would cast each to float32 and autocast it back."""
+    for module in model.modules():
+        if isinstance(module, LoraLayer):
+            module.cast_input_dtype_enabled = False
+    return model
 
 
 def _attention_linears(model: nn.Module) -> list[str]:

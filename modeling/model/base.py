@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 
 from modeling.device import Device
 from modeling.errors import BadInput
+from modeling.model.attention import attention_name
 
 _WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model")
 _HASHED = ("config.json", "*.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
@@ -39,8 +40,8 @@ def load_base(path_or_hub_id: str | Path, device: Device) -> PreTrainedModel:
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
-            folder, config=config, dtype=torch.float32, attn_implementation="sdpa", use_safetensors=True,
-            trust_remote_code=False,
+            folder, config=config, dtype=torch.float32, attn_implementation=attention_name(device),
+            use_safetensors=True, trust_remote_code=False,
         )  # fmt: skip
     except (OSError, ValueError, KeyError) as error:
         raise BadInput(f"{folder} is not a causal language model that transformers can read: {error}") from error

@@ -54,7 +54,7 @@ def answer_logprobs(model: Any, examples: Sequence[Example], device: Device) -> 
 def sequence_logprobs(model: Any, examples: Sequence[Example], device: Device) -> Tensor:
     """Return logprobs_N, the summed log-probability of each answer, in float64 on the CPU, in the order given."""
     result_N = torch.zeros(len(examples), dtype=torch.float64)
-    budget = token_budget(causal_lm(model).config.vocab_size)
+    budget = token_budget(device, causal_lm(model).config.get_text_config().vocab_size)
     for group in pack([len(example) for example in examples], max_tokens=budget):
         logprobs_BA, _ = answer_logprobs(model, [examples[i] for i in group], device)
         result_N[group] = logprobs_BA.double().sum(dim=1).cpu()

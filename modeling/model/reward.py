@@ -22,7 +22,7 @@ from modeling.device import Device
 from modeling.errors import BadInput
 from modeling.model.adapter_files import read_weights
 from modeling.model.adapters import load_adapter, new_adapter, save_adapter
-from modeling.model.batching import MAX_TOKENS, Example, pack, pad_right
+from modeling.model.batching import Example, pack, pad_right, token_budget
 from modeling.model.logprobs import causal_lm, hidden_states
 from modeling.spec import LoraSpec
 
@@ -42,6 +42,19 @@ class RewardModel:
 
     def scores(self, examples: Sequence[Example]) -> Tensor:
         """Return scores_B in float32 with gradients, under whatever adapter is active."""
+        groups = pack([len(example) for example in examples], max_tokens=token_budget(self.device))
+        scores_B = torch.cat([self._scores_of([examples[i] for i in group]) for group in groups])
+        order_B = torch.tensor([i for group in groups for i in group], device=scores_B.device)
+        return scores_B[order_B.argsort()]
+
+    @torch.no_grad()
+    def score_all(self, examples: Sequence[Example]) -> Tensor:
+        """Return scores_N on the CPU for any number of answers, in their order; makes its adapter the active one."""
+        self.model.set_adapter(self.name, inference_mode=True)
+        self.model.eval()
+        return self.scores(examples).cpu()
+
+    def _scores_of(self, examples: Sequence[Example]) -> Tensor:
         ids_BT = pad_right([example.tokens for example in examples], device=self.device.torch_device)
         last_B = torch.tensor([len(example) - 1 for example in examples], device=self.device.torch_device)
         with self.device.autocast():
@@ -49,16 +62,6 @@ class RewardModel:
         hidden_BD = hidden_BTD[torch.arange(len(examples), device=self.device.torch_device), last_B]
         scores_B: Tensor = getattr(causal_lm(self.model), HEAD)(hidden_BD.float()).squeeze(1)
         return scores_B
-
-    @torch.no_grad()
-    def score_all(self, examples: Sequence[Example]) -> Tensor:
-        """Return scores_N on the CPU for any number of answers, in their order; makes its adapter the active one."""
-        self.model.set_adapter(self.name, inference_mode=True)
-        self.model.eval()
-        result_N = torch.zeros(len(examples))
-        for group in pack([len(example) for example in examples], max_tokens=MAX_TOKENS):
-            result_N[group] = self.scores([examples[i] for i in group]).cpu()
-        return result_N
 
     def standardised(self, examples: Sequence[Example]) -> Tensor:
         """Return scores in units of the spread over the training answers, around their mean."""

@@ -22,7 +22,6 @@ from modeling.device import pick_device
 from modeling.errors import BadInput, Refused, Stopped
 from modeling.evaluation.bootstrap import bootstrap_ratio
 from modeling.model.base import base_sha256, load_base, load_tokenizer
-from modeling.model.batching import MAX_TOKENS
 from modeling.model.reward import RewardModel, reward_model_new, reward_model_save
 from modeling.rundir import RunDir
 from modeling.spec import RewardSpec
@@ -34,6 +33,8 @@ from modeling.training.state import optimizer_for, state_read, state_write, trai
 
 MAX_GRAD_NORM = 1.0
 N_BOOTSTRAP = 2_000
+MAX_BATCH_TOKENS = 16_384
+"""Tokens whose activations are alive at once: with long contexts a batch is gone through in parts."""
 
 
 @dataclass
@@ -229,7 +230,7 @@ def _split_by_tokens(batch: Sequence[Comparison]) -> list[list[Comparison]]:
     n_rows, width = 0, 0
     for comparison in batch:
         wider = max(width, *(len(example) for example in comparison.examples))
-        if not parts or (n_rows + len(comparison.examples)) * wider > MAX_TOKENS:
+        if not parts or (n_rows + len(comparison.examples)) * wider > MAX_BATCH_TOKENS:
             parts.append([])
             n_rows, wider = 0, max(len(example) for example in comparison.examples)
         parts[-1].append(comparison)

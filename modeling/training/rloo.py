@@ -161,7 +161,7 @@ class RLOOTraining:
         self.model.set_adapter(POLICY)
         self.model.train()
         n_tokens = sum(len(example.answer) for example in rollout.examples)
-        budget = token_budget(causal_lm(self.model).config.vocab_size)
+        budget = token_budget(self.device, causal_lm(self.model).config.get_text_config().vocab_size)
         groups = pack([len(example) for example in rollout.examples], max_tokens=budget)
         old: list[Tensor] = []
         loss_sum = entropy_sum = grad_norm = 0.0

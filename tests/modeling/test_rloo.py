@@ -11,7 +11,7 @@ from modeling.model.adapters import load_adapter, new_adapter, save_adapter
 from modeling.model.base import base_sha256, load_base
 from modeling.model.batching import Example
 from modeling.model.logprobs import sequence_logprobs
-from modeling.model.reward import reward_model_new, reward_model_save
+from modeling.model.reward import RewardModel, reward_model_new, reward_model_save
 from modeling.rundir import RunDir
 from modeling.spec import LoraSpec, RLOOSpec
 from modeling.training import rloo
@@ -68,16 +68,21 @@ def step_metrics(run):
     return [event["values"] for event in read_events(run) if event["type"] == "metrics"]
 
 
-def test_the_policy_starts_at_its_reference_and_moves_towards_what_is_rewarded(spec, run_dir):
-    long = dataclasses.replace(spec, n_steps=20, kl_coef=0.0)
-    rloo.run(long, run_dir)
+def share_of_even_tokens(_reward, examples):
+    return torch.tensor([sum(token % 2 == 0 for token in example.answer) / len(example.answer) for example in examples])
+
+
+def test_the_policy_starts_at_its_reference_and_moves_towards_what_is_rewarded(spec, run_dir, monkeypatch):
+    monkeypatch.setattr(RewardModel, "standardised", share_of_even_tokens)
+    rloo.run(dataclasses.replace(spec, n_steps=40, prompts_per_step=6, learning_rate=5e-2, kl_coef=0.0), run_dir)
     steps = step_metrics(run_dir)
     assert steps[0]["kl_nats"] == pytest.approx(0, abs=1e-6)
-    assert steps[-1]["reward"] > steps[0]["reward"] + 0.2
+    rewards = [step["reward"] for step in steps]
+    assert sum(rewards[-5:]) / 5 > 0.62 > 0.58 > sum(rewards[:3]) / 3
     assert steps[-1]["kl_nats"] > 0.1
     assert {"reward", "kl_nats", "entropy", "mean_tokens", "cut_share", "loss", "grad_norm"} <= steps[0].keys()
     assert 1 < steps[0]["entropy"] < math.log(300)
-    assert any(event["type"] == "message" and "best of 12" in event["text"] for event in read_events(run_dir))
+    assert any(event["type"] == "message" and "best of 24" in event["text"] for event in read_events(run_dir))
 
 
 @pytest.mark.parametrize("inner_epochs", [1, 2])
