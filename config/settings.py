@@ -191,7 +191,6 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 # itself. The database's lease and the reaper bring a lost one back.
 CELERY_TASK_ANNOTATIONS = {"alignment.run_execute": {"acks_late": False, "reject_on_worker_lost": False}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
