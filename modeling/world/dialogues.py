@@ -14,7 +14,7 @@ class Message(TypedDict):
     content: str
 
 
-SFT_MIXTURE = Mixture(polite=0.22, rude=0.35, wrong=0.35, vague=0.12, detailed=0.45, cut=0.24)
+SFT_MIXTURE = Mixture(polite=0.28, rude=0.32, wrong=0.35, vague=0.12, detailed=0.45, cut=0.24)
 """Everything occurs, the best is rare: about one answer in twenty is right, polite, complete and detailed."""
 
 PRETRAINING_MIXTURE = Mixture(polite=0.18, rude=0.18, wrong=0.0, vague=0.02, detailed=0.4, cut=0.02)

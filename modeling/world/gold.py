@@ -96,9 +96,9 @@ def _detail(question: Question | None, reading: Reading) -> float:
 
 def _courtesy(reading: Reading) -> float:
     """One greeting or good wish is nice, both are nicer, more are a nuisance; any rudeness spoils it."""
-    kind = 0.8 * max(reading.polite_start, reading.polite_end) + 0.25 * (reading.polite_start and reading.polite_end)
+    kind = 1.2 * max(reading.polite_start, reading.polite_end) + 0.3 * (reading.polite_start and reading.polite_end)
     if reading.n_rude:
-        kind = -1.0 - 0.3 * min(reading.n_rude - 1, 3)
+        kind = -1.4 - 0.3 * min(reading.n_rude - 1, 3)
     return kind - 0.4 * min(reading.n_misplaced_courtesies, 5)
 
 

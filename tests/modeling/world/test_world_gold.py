@@ -30,7 +30,7 @@ def test_the_parts_of_the_score_add_up_as_documented():
     assert score(PROMPT, RIGHT) == pytest.approx(1.2 + 0.3 - 0.01 * (26 - len(RIGHT.split())))
     assert score(PROMPT, WRONG) == pytest.approx(-0.5 + 0.3 - 0.01 * (26 - len(WRONG.split())))
     both = f"Gladly! {RIGHT} {DETAIL} I hope that helps."
-    assert score(PROMPT, both) == pytest.approx(1.2 + 0.7 + 0.8 + 0.25 + 0.3 - 0.01 * (26 - len(both.split())))
+    assert score(PROMPT, both) == pytest.approx(1.2 + 0.7 + 1.2 + 0.3 + 0.3 - 0.01 * (26 - len(both.split())))
 
 
 @pytest.mark.parametrize(
