@@ -13,8 +13,8 @@ from config.environment import make_private_dir
 OLDEST_PYTHON = (3, 11)
 FREE_BYTES = 1_000_000_000
 """A demo with its models and a few rounds stays below half of this; SQLite must never meet a full disk."""
-_HANDOVER_S = 20.0
-"""Processes of a supervisor that was killed end within 15 s: the longest grace that any of them has."""
+_HANDOVER_S = 30.0
+"""Processes of a supervisor that was killed end within 20 s: the longest grace that any of them has."""
 
 
 class CannotStart(Exception):  # noqa: N818 - reads as the sentence it is

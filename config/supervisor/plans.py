@@ -11,9 +11,10 @@ from config.supervisor.child import Plan
 TRAININGS, PEOPLE, BROKER = 1, 2, 3
 """Stages of the end: trainings checkpoint and requeue, then whatever serves, then what all of them talk to."""
 
-TRAIN_GRACE_S = 15.0
+TRAIN_GRACE_S = 20.0
 """A training has 10 s to checkpoint, and its worker needs a moment to write that down."""
-_GRACE_S = 8.0
+_GRACE_S = 12.0
+"""Idle, each ends within 2 s; leaving the interpreter alone took 8 s on a machine with five busy processes a core."""
 
 _CELERY = ("-m", "celery", "-A", "config", "--quiet")
 # The schedule lives in memory: every job comes again within half a minute.
