@@ -23,7 +23,7 @@ from modeling.model import adapter_files
 from modeling.spec import LoraSpec
 
 DEFAULT = "default"
-Task = Literal["CAUSAL_LM", "SEQ_CLS"]
+Task = Literal["CAUSAL_LM", "TOKEN_CLS"]
 
 
 def new_adapter(
@@ -120,7 +120,7 @@ def _inject(model: PreTrainedModel | PeftModel, config: LoraConfig, name: str) -
 
 
 def _keep_precision(model: PeftModel) -> PeftModel:
-    """Let LoRA layers take activations as autocast leaves them: peft would cast each to float32 and autocast it back."""
+    """Let LoRA layers take activations as autocast leaves them; peft would cast each to float32 and back."""
     for module in model.modules():
         if isinstance(module, LoraLayer):
             module.cast_input_dtype_enabled = False

@@ -1,8 +1,8 @@
 """Attention in float32 under a bfloat16 autocast on the CPU.
 
-torch's bfloat16 attention kernel for CPUs is slow backwards: 22 rows of 100 tokens and 4 heads of 32 take 31 ms forwards
-and backwards on one core, in float32 9 ms, while the matrix products around it are four times as fast in bfloat16. So
-the products stay in bfloat16 and attention leaves it. On a GPU transformers' own choice is right.
+torch's bfloat16 attention kernel for CPUs is slow backwards: 22 rows of 100 tokens and 4 heads of 32 take 31 ms
+forwards and backwards on one core, in float32 9 ms, while the matrix products around it are four times as fast in
+bfloat16. So the products stay in bfloat16 and attention leaves it. On a GPU transformers' own choice is right.
 """
 
 from typing import Any

@@ -6,7 +6,7 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForTokenClassification
 
 from modeling.errors import BadInput, Refused, Stopped
 from modeling.model.base import base_sha256, load_base
@@ -64,17 +64,18 @@ def test_a_clear_taste_is_learned_and_holds_on_unseen_prompts(spec, run_dir):
     assert progress[-1]["done"] == progress[-1]["total"] == 4 * 3 * 3 + 3 * 3  # batches x epochs of the folds, final
 
 
-def test_the_saved_folder_is_a_sequence_classifier_to_plain_peft_with_the_same_scores(
+def test_the_saved_folder_is_a_token_classifier_to_plain_peft_whose_mean_is_the_score(
     spec, run_dir, tiny_base, tokenizer, cpu
 ):
     reward_stage.run(spec, run_dir)
     folder = run_dir.artifact("reward")
     ours = reward_model_load(load_base(tiny_base, cpu), folder, cpu, base_sha256=base_sha256(tiny_base))
     examples = [Example((1, 7, 8), (20, 21, 5)), Example((1, 9), (30, 5))]
-    theirs = AutoModelForSequenceClassification.from_pretrained(tiny_base, num_labels=1, dtype=torch.float32)
+    theirs = AutoModelForTokenClassification.from_pretrained(tiny_base, num_labels=1, dtype=torch.float32)
     theirs = PeftModel.from_pretrained(theirs, folder).eval()
     with torch.no_grad():
-        expected = [theirs(input_ids=torch.tensor([example.tokens])).logits.item() for example in examples]
+        logits = [theirs(input_ids=torch.tensor([example.tokens])).logits[0, :, 0] for example in examples]
+    expected = [float(values[len(example.prompt) :].mean()) for values, example in zip(logits, examples, strict=True)]
     assert expected[0] != 0
     assert ours.score_all(examples).tolist() == pytest.approx(expected, abs=1e-5)
 
@@ -91,7 +92,7 @@ def test_a_fresh_reward_model_scores_every_answer_zero(tiny_llama, cpu):
     assert reward.score_all([Example((1, 7), (20, 5)), Example((1,), (5,))]).tolist() == [0, 0]
 
 
-def test_a_score_is_read_at_the_answers_last_token_whatever_stands_beside_it_in_the_batch(tiny_llama, cpu):
+def test_a_score_depends_on_every_token_of_the_answer_and_on_nothing_beside_it_in_the_batch(tiny_llama, cpu):
     reward = reward_model_new(tiny_llama, LoraSpec(rank=2, alpha=4), cpu, seed=0)
     with torch.no_grad():
         for name, parameter in reward.model.named_parameters():

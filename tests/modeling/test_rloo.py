@@ -78,7 +78,8 @@ def test_the_policy_starts_at_its_reference_and_moves_towards_what_is_rewarded(s
     steps = step_metrics(run_dir)
     assert steps[0]["kl_nats"] == pytest.approx(0, abs=1e-6)
     rewards = [step["reward"] for step in steps]
-    assert sum(rewards[-5:]) / 5 > 0.62 > 0.58 > sum(rewards[:3]) / 3
+    assert sum(rewards[:3]) / 3 < 0.6
+    assert sum(rewards[-5:]) / 5 > 0.62
     assert steps[-1]["kl_nats"] > 0.1
     assert {"reward", "kl_nats", "entropy", "mean_tokens", "cut_share", "loss", "grad_norm"} <= steps[0].keys()
     assert 1 < steps[0]["entropy"] < math.log(300)
