@@ -1,21 +1,24 @@
 """The house's settings for tests: a home of their own, SQLite in a file or the PostgreSQL that DATABASE_URL names."""
 
+import atexit
 import os
+import shutil
 import tempfile
-from pathlib import Path
 
-_HOME = Path(os.environ.setdefault("PLUMBLINE_HOME", tempfile.mkdtemp(prefix="plumbline-test-")))
+if "PLUMBLINE_HOME" not in os.environ:
+    os.environ["PLUMBLINE_HOME"] = tempfile.mkdtemp(prefix="plumbline-test-")
+    atexit.register(shutil.rmtree, os.environ["PLUMBLINE_HOME"], ignore_errors=True)
 os.environ.setdefault("SECRET_KEY", "tests-only-4c1f0b7e2d9a6853a17c")
 os.environ.setdefault("LOG_LEVEL", "WARNING")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRAIN_NICE", "0")  # on a busy build machine a nice training would wait for everybody else
 
 from config.settings import *  # noqa: E402, F403 - the environment above must be set first
-from config.settings import DATABASES  # noqa: E402
+from config.settings import DATABASES, HOME  # noqa: E402
 
 # A file, not memory: threads and processes of a test share it, and WAL behaves as it does in production.
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    DATABASES["default"]["TEST"] = {"NAME": str(_HOME / "test.sqlite3")}
+    DATABASES["default"]["TEST"] = {"NAME": str(HOME / "test.sqlite3")}
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a real hash takes 0.3 s a login

@@ -20,8 +20,8 @@ from config.round.stack import Stack, StackFailed, temporary_stack
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit status: 0 when every round was played, 130 when it was interrupted."""
     options = parse(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGINT too: a shell's background job ignores it
+        signal.signal(number, _interrupt)
     journal = Journal()
     journal.note(f"log, evaluation and result: {options.out}")
     try:
