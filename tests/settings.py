@@ -13,8 +13,8 @@ os.environ.setdefault("LOG_LEVEL", "WARNING")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRAIN_NICE", "0")  # on a busy build machine a nice training would wait for everybody else
 
-from config.settings import *  # noqa: E402, F403 - the environment above must be set first
-from config.settings import DATABASES, HOME  # noqa: E402
+from config.settings import *  # noqa: F403 - the environment above must be set first
+from config.settings import DATABASES, HOME
 
 # A file, not memory: threads and processes of a test share it, and WAL behaves as it does in production.
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
