@@ -34,7 +34,7 @@ def valkey(tmp_path_factory) -> Iterator[None]:
     socket = broker_socket(house_settings.HOME)
     socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     server = subprocess.Popen(valkey_command(socket_path=socket, data_dir=tmp_path_factory.mktemp("valkey")))
-    wait_for_broker(socket)
+    wait_for_broker(socket, is_running=lambda: server.poll() is None)
     yield
     server.terminate()
     server.wait()
