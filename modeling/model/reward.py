@@ -1,12 +1,12 @@
 """A reward model: a LoRA adapter and a scalar head `score` on the frozen base that the policy sits on too.
 
-An answer's score is the mean of the head over its tokens, the end token included. Read at the last token alone, as is
-usual, 300 rankings taught the demo base less: 0.67 to 0.69 of unseen pairs right instead of 0.70, at a clearly higher
-loss (docs/experiments.md). A small base has nothing written at the end of an answer yet; every token adds evidence.
+An answer's score is the head's value at its last token (the end token, or the last written one when it was cut) plus
+the mean of its values over all tokens. Read at the last token alone, as is usual, 300 rankings taught the demo base
+less; over the mean alone it could not learn a taste for short answers (docs/experiments.md).
 
 The head is attached to the causal language model in memory, under the name that transformers gives it: plain peft loads
-the saved folder onto `AutoModelForTokenClassification` with `num_labels=1`, whose logits are to be averaged over the
-answer. So one base in memory serves policy, reference and reward.
+the saved folder onto `AutoModelForTokenClassification` with `num_labels=1`, and from its logits the score follows. So
+one base in memory serves policy, reference and reward.
 
 Attach the reward model after the policy's own adapter is made: a fresh `all-linear` adapter would adapt the head too.
 """
@@ -66,7 +66,8 @@ class RewardModel:
             hidden_BTD = hidden_states(self.model, ids_BT)
         hidden_KD = hidden_BTD[torch.tensor(rows, device=device), torch.tensor(columns, device=device)]
         scores_K: Tensor = getattr(causal_lm(self.model), HEAD)(hidden_KD.float()).squeeze(1)
-        return torch.stack([part.mean() for part in scores_K.split([len(example.answer) for example in examples])])
+        answers = scores_K.split([len(example.answer) for example in examples])
+        return torch.stack([values[-1] + values.mean() for values in answers])
 
     def standardised(self, examples: Sequence[Example]) -> Tensor:
         """Return scores in units of the spread over the training answers, around their mean."""

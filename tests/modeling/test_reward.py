@@ -64,7 +64,7 @@ def test_a_clear_taste_is_learned_and_holds_on_unseen_prompts(spec, run_dir):
     assert progress[-1]["done"] == progress[-1]["total"] == 4 * 3 * 3 + 3 * 3  # batches x epochs of the folds, final
 
 
-def test_the_saved_folder_is_a_token_classifier_to_plain_peft_whose_mean_is_the_score(
+def test_the_saved_folder_is_a_token_classifier_to_plain_peft_from_which_the_score_follows(
     spec, run_dir, tiny_base, tokenizer, cpu
 ):
     reward_stage.run(spec, run_dir)
@@ -75,7 +75,8 @@ def test_the_saved_folder_is_a_token_classifier_to_plain_peft_whose_mean_is_the_
     theirs = PeftModel.from_pretrained(theirs, folder).eval()
     with torch.no_grad():
         logits = [theirs(input_ids=torch.tensor([example.tokens])).logits[0, :, 0] for example in examples]
-    expected = [float(values[len(example.prompt) :].mean()) for values, example in zip(logits, examples, strict=True)]
+    answers = [values[len(example.prompt) :] for values, example in zip(logits, examples, strict=True)]
+    expected = [float(values[-1] + values.mean()) for values in answers]
     assert expected[0] != 0
     assert ours.score_all(examples).tolist() == pytest.approx(expected, abs=1e-5)
 
