@@ -36,7 +36,8 @@ TEMPERATURE = 0.35
 STAGES = {"reward": reward.run, "dpo": dpo.run, "rloo": rloo.run, "evaluate": evaluate.run}
 SHOWN = (
     "seed", "reward_accuracy", "win_rate", "best_of_4", "kl_nats", "oracle_share", "mean_tokens", "sft_mean_tokens",
-    "cut_share", "sft_cut_share", "distinct_share", "sft_distinct_share", "well_formed_share", "sft_well_formed_share", "seconds",
+    "cut_share", "sft_cut_share", "distinct_share",
+    "sft_distinct_share", "well_formed_share", "sft_well_formed_share", "seconds",
 )  # fmt: skip
 
 
