@@ -1,8 +1,8 @@
 """A reward model: a LoRA adapter and a scalar head `score` on the frozen base that the policy sits on too.
 
 An answer's score is the head's value at its last token (the end token, or the last written one when it was cut) plus
-the mean of its values over all tokens. Read at the last token alone, as is usual, 300 rankings taught the demo base
-less; over the mean alone it could not learn a taste for short answers (docs/experiments.md).
+the mean of its values over all tokens. Read at the last token alone, as is usual, the demo base learnt a
+little less from 300 rankings; from the mean alone it hardly learnt a taste for short answers (docs/experiments.md).
 
 The head is attached to the causal language model in memory, under the name that transformers gives it: plain peft loads
 the saved folder onto `AutoModelForTokenClassification` with `num_labels=1`, and from its logits the score follows. So

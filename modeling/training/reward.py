@@ -4,7 +4,7 @@ First five models, each trained without one fold of the prompts and tested on it
 are the same adapter on the same frozen base, put back to its first values. A run that is stopped or killed goes on from
 its checkpoint, between the folds or inside one, to the same bytes.
 
-Own loop, not trl's RewardTrainer: see docs/adr/0002-trainers.md.
+Our own loop; the reasons are in docs/adr/0002-trainers.md.
 """
 
 import math
