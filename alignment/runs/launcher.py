@@ -37,6 +37,9 @@ _PASSED_ON_PREFIXES = (
 )
 """What Python, the accelerator and the model hub need. Secrets of the site (database, broker, keys) stay here."""
 
+_NICEST = 19
+"""The kernel's limit; the autogroup file refuses more."""
+
 
 class Child:
     """A running modeling process and the process group that it leads."""
@@ -70,12 +73,13 @@ class Child:
         return self._process.wait()
 
 
-def _let_others_first(pid: int, nice: int) -> None:
-    """Lower a process's priority, and that of its session: Linux groups tasks by session, and weighs groups first.
+def _let_others_first(pid: int, more: int) -> None:
+    """Add to a process's niceness, and to that of its session: Linux groups tasks by session, and weighs groups first.
 
     Source: sched(7), "The autogroup feature": there niceness counts only within a session, so that a niced trainer in a
     session of its own would get as much time as the whole web server.
     """
+    nice = min(_NICEST, os.getpriority(os.PRIO_PROCESS, pid) + more)  # a site that was started nicer stays so
     os.setpriority(os.PRIO_PROCESS, pid, nice)
     autogroup = Path(f"/proc/{pid}/autogroup")
     if autogroup.exists():
