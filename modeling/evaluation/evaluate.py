@@ -9,7 +9,7 @@ import json
 import random
 from typing import Any
 
-from modeling.data.chat import encode_prompt
+from modeling.data.fitting import context_length, prompts_encode
 from modeling.data.prompts import Prompt, read_prompts
 from modeling.device import Device, pick_device
 from modeling.errors import BadInput, Stopped
@@ -19,7 +19,7 @@ from modeling.evaluation.sides import Answers, Sides
 from modeling.model.adapter_switching import adapter_active
 from modeling.model.adapters import load_adapter
 from modeling.model.base import base_sha256, load_base, load_tokenizer
-from modeling.model.logprobs import sequence_logprobs
+from modeling.model.logprobs import causal_lm, sequence_logprobs
 from modeling.model.reward import RewardModel, reward_model_load
 from modeling.rundir import RunDir
 from modeling.sampling.decoding import DecodingSettings
@@ -35,8 +35,12 @@ def run(spec: EvaluateSpec, run: RunDir) -> dict[str, Any]:
     """Compare, write `eval.jsonl` and return the figures. Raises: BadInput, Stopped."""
     device, tokenizer = pick_device(), load_tokenizer(spec.base)
     prompts = _choose_prompts(list(read_prompts(spec.prompts)), spec)
-    prompt_ids = [tuple(encode_prompt(tokenizer, prompt.messages)) for prompt in prompts]
     evaluation = Evaluation(spec, run, device)
+    prompts, prompt_ids, n_skipped = prompts_encode(
+        prompts, tokenizer, context=context_length(causal_lm(evaluation.model)), max_new_tokens=spec.max_new_tokens
+    )
+    if n_skipped:
+        run.message(f"Skipped {n_skipped} prompts that leave no room for an answer.")
     sampler = Sampler(evaluation.model, tokenizer, device)
     settings = DecodingSettings(max_new_tokens=spec.max_new_tokens)
     rows = evaluation.rows(Sides(evaluation.model, sampler, prompts, prompt_ids, settings, seed=spec.seed))
@@ -46,7 +50,7 @@ def run(spec: EvaluateSpec, run: RunDir) -> dict[str, Any]:
         question = row["messages"][-1]["content"]
         run.message(f"{question!r}: SFT {row['sft'][0]['text']!r}, policy {row['policy'][0]['text']!r}")
     figures = evaluation_figures(rows, n_bootstrap=spec.n_bootstrap)
-    return {"judge": spec.gold or "held-out reward model"} | figures
+    return {"judge": spec.gold or "held-out reward model", "n_prompts_skipped": n_skipped} | figures
 
 
 class Evaluation:

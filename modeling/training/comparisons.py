@@ -28,7 +28,7 @@ class Comparison:
 def comparisons_build(
     preferences: Sequence[Preference], tokenizer: Any, *, max_length: int
 ) -> tuple[list[Comparison], int]:
-    """Return the comparisons in order of first appearance and the number of pairs skipped as too long.
+    """Return the comparisons in order of first appearance and how many pairs were skipped: too long or empty.
 
     Raises: BadInput when no pair fits.
     """
@@ -38,7 +38,7 @@ def comparisons_build(
         prompt = tuple(encode_prompt(tokenizer, row.prompt))
         chosen = Example(prompt, tuple(encode_answer(tokenizer, row.chosen, cut=row.chosen_cut)))
         rejected = Example(prompt, tuple(encode_answer(tokenizer, row.rejected, cut=row.rejected_cut)))
-        if max(len(chosen), len(rejected)) > max_length:
+        if max(len(chosen), len(rejected)) > max_length or not (chosen.answer and rejected.answer):
             n_skipped += 1
             continue
         comparison = by_key.setdefault(row.prompt_id, Comparison(row.prompt_id))

@@ -14,6 +14,7 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerFast
 from trl import DPOConfig, DPOTrainer
 
+from modeling.data.fitting import context_length
 from modeling.data.preferences import read_preferences
 from modeling.device import Device, pick_device
 from modeling.errors import BadInput
@@ -48,11 +49,11 @@ def run(spec: DPOSpec, run: RunDir) -> dict[str, Any]:
     preferences = list(read_preferences(spec.preferences))
     if not preferences:
         raise BadInput("There are no preferences to train on: rank some answers first.")
-    comparisons, n_skipped = comparisons_build(preferences, tokenizer, max_length=spec.max_length)
+    base, sha256 = load_base(spec.base, device), base_sha256(spec.base)
+    max_length = min(spec.max_length, context_length(base))
+    comparisons, n_skipped = comparisons_build(preferences, tokenizer, max_length=max_length)
     if n_skipped:
-        run.message(f"Skipped {n_skipped} of {len(preferences)} pairs: longer than {spec.max_length} tokens.")
-    sha256 = base_sha256(spec.base)
-    base = load_base(spec.base, device)
+        run.message(f"Skipped {n_skipped} of {len(preferences)} pairs: longer than {max_length} tokens or empty.")
     if spec.adapter:
         model = load_adapter(base, spec.adapter, name=POLICY, trainable=True, base_sha256=sha256)
     else:

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from modeling.data.fitting import context_length
 from modeling.data.preferences import read_preferences
 from modeling.device import pick_device
 from modeling.errors import BadInput, Refused, Stopped
@@ -60,15 +61,17 @@ def run(spec: RewardSpec, run: RunDir) -> dict[str, Any]:
     device = pick_device()
     preferences = list(read_preferences(spec.preferences))
     tokenizer = load_tokenizer(spec.base)
-    comparisons, n_skipped = comparisons_build(preferences, tokenizer, max_length=spec.max_length)
+    base = load_base(spec.base, device)
+    max_length = min(spec.max_length, context_length(base))
+    comparisons, n_skipped = comparisons_build(preferences, tokenizer, max_length=max_length)
     if len(comparisons) < spec.folds:
         raise BadInput(
             f"{len(comparisons)} prompts with usable preferences are too few for {spec.folds} folds: "
             f"rank answers to at least {spec.folds} prompts."
         )
     if n_skipped:
-        run.message(f"Skipped {n_skipped} of {len(preferences)} pairs: longer than {spec.max_length} tokens.")
-    reward = reward_model_new(load_base(spec.base, device), spec.lora, device, seed=spec.seed)
+        run.message(f"Skipped {n_skipped} of {len(preferences)} pairs: longer than {max_length} tokens or empty.")
+    reward = reward_model_new(base, spec.lora, device, seed=spec.seed)
     held_out = RewardTraining(spec, run, reward, fits_plan(comparisons, spec)).train()
     figures = held_out_figures(held_out)
     run.message(f"Held out: {figures['reward_accuracy']:.3f} of {figures['reward_accuracy_n']} pairs judged right.")

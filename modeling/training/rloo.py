@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from modeling.data.chat import encode_prompt
+from modeling.data.fitting import context_length, prompts_encode
 from modeling.data.prompts import Prompt, read_prompts
-from modeling.device import Device, pick_device
+from modeling.device import pick_device
 from modeling.errors import BadInput, Refused, Stopped
 from modeling.model.adapters import load_adapter, new_adapter, save_adapter
 from modeling.model.base import base_sha256, load_base, load_tokenizer
@@ -59,11 +59,16 @@ def run(spec: RLOOSpec, run: RunDir) -> dict[str, Any]:
     device = pick_device()
     tokenizer = load_tokenizer(spec.base)
     prompts = list(read_prompts(spec.prompts))
-    if len(prompts) < spec.prompts_per_step:
-        raise BadInput(f"{len(prompts)} prompts are fewer than the {spec.prompts_per_step} of one step: add prompts.")
     if any(prompt.split == "heldout" for prompt in prompts):
         raise BadInput(f"{spec.prompts.path} has prompts that are held out for evaluation: nothing may train on them.")
     base, sha256 = load_base(spec.base, device), base_sha256(spec.base)
+    prompts, prompt_ids, n_skipped = prompts_encode(
+        prompts, tokenizer, context=context_length(base), max_new_tokens=spec.max_new_tokens
+    )
+    if n_skipped:
+        run.message(f"Skipped {n_skipped} prompts that leave no room for an answer.")
+    if len(prompts) < spec.prompts_per_step:
+        raise BadInput(f"{len(prompts)} prompts are fewer than the {spec.prompts_per_step} of one step: add prompts.")
     if spec.reference == "adapter":
         base = load_adapter(base, spec.adapter, name=REFERENCE, base_sha256=sha256)
     if spec.adapter:
@@ -72,9 +77,10 @@ def run(spec: RLOOSpec, run: RunDir) -> dict[str, Any]:
         model = new_adapter(base, spec.lora, name=POLICY, seed=spec.seed)
     parameters = trainable_parameters(model)
     reward = reward_model_load(model, spec.reward, device, base_sha256=sha256)
-    metrics = RLOOTraining(spec, run, reward, tokenizer, prompts, parameters, device).train()
+    sampler = Sampler(model, tokenizer, device)
+    metrics = RLOOTraining(spec, run, reward, sampler, prompts, prompt_ids, parameters).train()
     save_adapter(model, run.artifact("adapter"), name=POLICY, base_sha256=sha256)
-    return metrics
+    return metrics | {"n_prompts_skipped": n_skipped}
 
 
 class RLOOTraining:
@@ -85,18 +91,16 @@ class RLOOTraining:
         spec: RLOOSpec,
         run: RunDir,
         reward: RewardModel,
-        tokenizer: Any,
+        sampler: Sampler,
         prompts: Sequence[Prompt],
+        prompt_ids: Sequence[tuple[int, ...]],
         parameters: dict[str, Tensor],
-        device: Device,
     ) -> None:
-        self.spec, self.run, self.reward, self.device = spec, run, reward, device
-        self.model = reward.model
-        self.prompts = prompts
-        self.prompt_ids = [tuple(encode_prompt(tokenizer, prompt.messages)) for prompt in prompts]
+        self.spec, self.run, self.reward, self.sampler = spec, run, reward, sampler
+        self.model, self.device = reward.model, reward.device
+        self.prompts, self.prompt_ids = prompts, prompt_ids
         self.parameters = parameters
         self.optimizer = optimizer_for(parameters, learning_rate=spec.learning_rate)
-        self.sampler = Sampler(self.model, tokenizer, device)
         self.saved_at = time.monotonic()
 
     def train(self) -> dict[str, Any]:

@@ -40,6 +40,12 @@ def test_what_is_too_long_is_counted_not_cut(tokenizer):
         comparisons_build(rows, tokenizer, max_length=3)
 
 
+def test_an_answer_that_was_cut_before_its_first_token_is_counted_as_skipped(tokenizer):
+    rows = [preference("a", "", rejected_cut=True), preference("a", "")]
+    comparisons, n_skipped = comparisons_build(rows, tokenizer, max_length=48)
+    assert (len(comparisons[0].pairs), n_skipped) == (1, 1)
+
+
 def test_a_batch_holds_whole_prompts(tokenizer):
     rows = [preference("a", answer, prompt_id=f"p{i}") for i in range(7) for answer in ("b", "c", "d")]
     comparisons, _ = comparisons_build(rows, tokenizer, max_length=64)

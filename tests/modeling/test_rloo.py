@@ -140,6 +140,11 @@ def test_fewer_prompts_than_a_step_needs_are_bad_input(spec, run_dir):
         rloo.run(dataclasses.replace(spec, prompts_per_step=7), run_dir)
 
 
+def test_prompts_that_leave_no_room_for_an_answer_are_bad_input_when_there_are_no_others(spec, run_dir):
+    with pytest.raises(BadInput, match="No prompt leaves room for 120 tokens"):
+        rloo.run(dataclasses.replace(spec, max_new_tokens=120), run_dir)
+
+
 def test_held_out_prompts_are_never_trained_on(spec, run_dir, write_jsonl):
     rows = [{"id": "h", "split": "heldout", "messages": [{"role": "user", "content": "Why?"}]}]
     with pytest.raises(BadInput, match="held out"):

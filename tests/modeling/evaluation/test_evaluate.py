@@ -85,7 +85,7 @@ def test_the_figures_follow_from_the_file_alone(spec, run_dir, capsys):
     metrics = evaluate.run(spec, run_dir)
     assert recompute.main([str(run_dir.path / "artifacts/eval.jsonl"), "200"]) == 0
     again = json.loads(capsys.readouterr().out)
-    assert again == {name: value for name, value in metrics.items() if name != "judge"}
+    assert again == {name: value for name, value in metrics.items() if name not in ("judge", "n_prompts_skipped")}
 
 
 def test_the_rows_hold_prompts_answers_and_scores_of_every_side(spec, run_dir):
@@ -153,6 +153,13 @@ def test_a_gold_score_that_is_not_a_number_is_bad_input(spec, run_dir):
 def test_no_prompts_are_bad_input(spec, run_dir, write_jsonl):
     with pytest.raises(BadInput, match="holds no prompts"):
         evaluate.run(dataclasses.replace(spec, prompts=write_jsonl([], "none.jsonl")), run_dir)
+
+
+def test_prompts_that_leave_no_room_for_an_answer_are_skipped_and_counted(spec, run_dir, write_jsonl):
+    texts = ["What eats?", "Why? " * 60]
+    rows = [{"id": str(i), "messages": [{"role": "user", "content": text}]} for i, text in enumerate(texts)]
+    metrics = evaluate.run(dataclasses.replace(spec, prompts=write_jsonl(rows)), run_dir)
+    assert (metrics["n_prompts"], metrics["n_prompts_skipped"]) == (1, 1)
 
 
 def test_prompts_that_were_trained_on_are_refused(spec, run_dir, write_jsonl):
