@@ -21,8 +21,8 @@ from modeling.errors import BadInput
 from modeling.model.adapter_switching import adapter_active
 from modeling.model.adapters import load_adapter, new_adapter, save_adapter
 from modeling.model.base import base_sha256, load_base, load_tokenizer
-from modeling.model.batching import Example
-from modeling.model.logprobs import sequence_logprobs
+from modeling.model.batching import MAX_LOGITS, Example
+from modeling.model.logprobs import causal_lm, sequence_logprobs
 from modeling.rundir import RunDir
 from modeling.spec import DPOSpec
 from modeling.training.comparisons import Comparison, comparisons_build
@@ -86,6 +86,15 @@ def encoded_rows(
     return rows
 
 
+def pairs_at_once(batch_pairs: int, *, longest: int, vocab_size: int) -> int:
+    """Return how many pairs one pass may hold: the largest divisor of the batch whose logits fit, at least one.
+
+    trl computes the logits of whole padded conversations, so 32 pairs of 2,048 tokens would need gigabytes.
+    """
+    fitting = MAX_LOGITS // (2 * longest * vocab_size)
+    return max((n for n in range(1, batch_pairs + 1) if batch_pairs % n == 0 and n <= fitting), default=1)
+
+
 def _reference_logprobs(
     model: PeftModel, comparisons: Sequence[Comparison], spec: DPOSpec, device: Device
 ) -> dict[tuple[str, Example], float]:
@@ -106,9 +115,13 @@ def _trainer(
     tokenizer: PreTrainedTokenizerFast,
     rows: list[dict[str, Any]],
 ) -> DPOTrainer:
+    longest = max(len(row["prompt_ids"]) + max(len(row["chosen_ids"]), len(row["rejected_ids"])) for row in rows)
+    vocab_size = causal_lm(model).config.get_text_config().vocab_size
+    n_at_once = pairs_at_once(spec.batch_pairs, longest=longest, vocab_size=vocab_size)
     config = DPOConfig(
         **trainer_arguments(run, device, seed=spec.seed),
-        per_device_train_batch_size=spec.batch_pairs,
+        per_device_train_batch_size=n_at_once,
+        gradient_accumulation_steps=spec.batch_pairs // n_at_once,
         num_train_epochs=spec.epochs,
         learning_rate=spec.learning_rate,
         beta=spec.beta,

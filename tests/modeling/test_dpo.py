@@ -122,3 +122,17 @@ def test_the_saved_adapter_prefers_what_was_chosen(spec, run_dir, tiny_base, tok
 def test_no_preferences_are_bad_input(spec, run_dir, write_jsonl):
     with pytest.raises(BadInput, match="no preferences"):
         dpo.run(dataclasses.replace(spec, preferences=(write_jsonl([], "none.jsonl"),)), run_dir)
+
+
+def test_long_pairs_are_gone_through_in_parts_of_the_batch():
+    assert dpo.pairs_at_once(32, longest=256, vocab_size=1_536) == 32
+    assert dpo.pairs_at_once(32, longest=2_048, vocab_size=4_096) == 4  # 2^26 logits = 4 pairs of 2 * 2,048 * 4,096
+    assert dpo.pairs_at_once(6, longest=2_048, vocab_size=4_096) == 3  # a part divides the batch
+    assert dpo.pairs_at_once(32, longest=2_048, vocab_size=50_000) == 1
+
+
+def test_going_through_a_batch_in_parts_changes_no_step(spec, tmp_path, monkeypatch):
+    dpo.run(spec, whole := RunDir(tmp_path / "whole"))
+    monkeypatch.setattr(dpo, "MAX_LOGITS", 1)
+    dpo.run(spec, parts := RunDir(tmp_path / "parts"))
+    assert losses(parts) == pytest.approx(losses(whole), abs=2e-3)
