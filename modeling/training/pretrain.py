@@ -17,6 +17,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTra
 
 from modeling.device import Device, pick_device
 from modeling.errors import BadInput, Refused, Stopped
+from modeling.model.attention import pretraining_attention_name
 from modeling.model.base import load_tokenizer
 from modeling.rundir import RunDir
 from modeling.spec import PretrainSpec
@@ -42,7 +43,7 @@ def run(spec: PretrainSpec, run: RunDir) -> dict[str, Any]:
         )
     run.message(f"{len(packed.train):,} tokens to train on, {len(packed.held_out):,} held out.")
     torch.manual_seed(spec.seed)
-    model = new_llama(spec, tokenizer).to(device.torch_device)
+    model = new_llama(spec, tokenizer, device).to(device.torch_device)
     metrics = _Loop(spec, run, device, model, packed).run_to_end()
     folder = run.artifact("base")
     model.save_pretrained(folder)
@@ -50,7 +51,7 @@ def run(spec: PretrainSpec, run: RunDir) -> dict[str, Any]:
     return metrics
 
 
-def new_llama(spec: PretrainSpec, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+def new_llama(spec: PretrainSpec, tokenizer: PreTrainedTokenizerFast, device: Device) -> LlamaForCausalLM:
     """Return a Llama with random weights and tied embeddings.
 
     Source: Touvron et al., 2023, https://arxiv.org/abs/2302.13971.
@@ -63,7 +64,8 @@ def new_llama(spec: PretrainSpec, tokenizer: PreTrainedTokenizerFast) -> LlamaFo
     config = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=spec.hidden_size, intermediate_size=_feed_forward(spec.hidden_size),
         num_hidden_layers=spec.n_layers, num_attention_heads=spec.n_heads, num_key_value_heads=spec.n_heads,
-        max_position_embeddings=spec.context_length, tie_word_embeddings=True, attn_implementation="sdpa", **tokens,
+        max_position_embeddings=spec.context_length, tie_word_embeddings=True,
+        attn_implementation=pretraining_attention_name(device, spec.context_length), **tokens,
     )  # fmt: skip
     model = LlamaForCausalLM(config)
     model.generation_config = GenerationConfig(**tokens)
