@@ -1,5 +1,6 @@
 """The full specification of every run: the recipe's fields, and the paths, hashes and seeds that the round fills in."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ from modeling.spec import STAGES, SpecError
 from modeling.spec.base import pin_files
 
 Fields = dict[str, Any]
+
+IMPORTED_LENGTH = 2_048
+"""Tokens of the longest conversation to train on where an imported model could take more: memory grows with it."""
 
 
 def spec_make(round: Round, purpose: str) -> tuple[str, Fields]:
@@ -166,8 +170,20 @@ def round_base(round: Round) -> ModelVersion:
 
 def _limit(recipe: BuildRecipe) -> Fields:
     """Return the longest conversation to train on where the build sets one: what the SFT or the base was made for."""
-    length = recipe.sft.get("max_length") or recipe.pretrain.get("context_length")
+    length = recipe.sft.get("max_length") or recipe.pretrain.get("context_length") or _imported_length(recipe)
     return {"max_length": length} if length else {}
+
+
+def _imported_length(recipe: BuildRecipe) -> int | None:
+    """Return how long an imported folder's conversations may be; nothing for a hub id, which the run alone loads."""
+    config = Path(recipe.base) / "config.json"
+    if recipe.kind != "import" or not config.is_absolute() or not config.is_file():
+        return None
+    try:
+        context = json.loads(config.read_text(encoding="utf-8"))["max_position_embeddings"]
+        return min(int(context), IMPORTED_LENGTH)
+    except (ValueError, KeyError, TypeError):
+        return None  # a family that names it otherwise, or no configuration: the run that loads the model says so
 
 
 def _made(round_: Round, purpose: str) -> str:
