@@ -46,3 +46,9 @@ class EndpointRefused(AlignmentError):  # noqa: N818 - what the endpoint did
     """The policy endpoint understood and said no: trying again ends the same way."""
 
     code = "endpoint_refused"
+
+
+class PromptRefused(EndpointRefused):
+    """The endpoint cannot answer this one prompt, most often because it is too long; others may be answered."""
+
+    code = "prompt_refused"

@@ -11,13 +11,14 @@ from typing import Any, Self
 
 import httpx
 
-from alignment.domain.errors import EndpointDown, EndpointRefused
+from alignment.domain.errors import EndpointDown, EndpointRefused, PromptRefused
 
 _CONNECT_TIMEOUT_S = 5.0
 """An endpoint that is up answers at once; a unix socket without a listener refuses at once."""
 _READ_TIMEOUT_S = 600.0
 """A long answer of a large model on a CPU, behind a full batch, takes minutes."""
 _ERROR_TEXT_LENGTH = 500
+_CHAT = "/v1/chat/completions"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +87,7 @@ class PolicyClient:
             "model": model, "messages": list(messages), "seed": seed, "max_tokens": max_new_tokens,
             "temperature": temperature, "top_p": 1.0, "n": 1,
         }  # fmt: skip
-        choice = self._call("POST", "/v1/chat/completions", body).json()["choices"][0]
+        choice = self._call("POST", _CHAT, body).json()["choices"][0]
         return Answer(choice["message"]["content"] or "", choice["finish_reason"])
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
@@ -99,7 +100,9 @@ class PolicyClient:
         if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR or response.status_code in _BUSY:
             raise EndpointDown(f"The policy server cannot answer now: {_reason(response)}")
         if not response.is_success:
-            raise EndpointRefused(f"The policy server refused {path}: {_reason(response)}")
+            is_about_prompt = path == _CHAT and response.status_code == httpx.codes.BAD_REQUEST
+            refused = PromptRefused if is_about_prompt else EndpointRefused
+            raise refused(f"The policy server refused {path}: {_reason(response)}")
         return response
 
 

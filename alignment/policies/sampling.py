@@ -3,11 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 
+import structlog
+
+from alignment.domain.errors import PromptRefused
 from alignment.models import ModelVersion
 from alignment.policies.client import Answer, PolicyClient
 from alignment.policies.endpoints import endpoint_of
 from alignment.policies.reconcile import policy_ready, served_model
 from alignment.selectors.deployment import version_base
+
+log = structlog.get_logger(__name__)
 
 CONCURRENCY = 64
 """Requests under way at once: an embedded server fills its batches from them, and a thread that waits costs little."""
@@ -35,13 +40,15 @@ class Sampler:
         self._clients = {pk: PolicyClient(endpoint_of(base), max_connections=CONCURRENCY) for pk, base in bases.items()}
         self._pool = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="sample")
 
-    def sample(self, requests: Sequence[Request], on_wait: Callable[[], object]) -> list[Answer]:
+    def sample(self, requests: Sequence[Request], on_wait: Callable[[], object]) -> list[Answer | None]:
         """Answer (version key, messages, seed) requests, in their order; `on_wait` is called every few seconds.
+
+        A prompt that the endpoint cannot answer, for it is too long, gets None.
 
         Raises: EndpointDown, EndpointRefused.
         """
         futures = [self._pool.submit(self._one, request) for request in requests]
-        unfinished: set[Future[Answer]] = set(futures)
+        unfinished: set[Future[Answer | None]] = set(futures)
         try:
             while unfinished:
                 done, unfinished = wait(unfinished, timeout=_WAIT_S, return_when=FIRST_EXCEPTION)
@@ -59,10 +66,14 @@ class Sampler:
         for client in self._clients.values():
             client.close()
 
-    def _one(self, request: Request) -> Answer:
+    def _one(self, request: Request) -> Answer | None:
         key, messages, seed = request
         version = self._versions[key]
-        return self._clients[version_base(version).pk].chat(
-            model=served_model(version), messages=messages, seed=seed, max_new_tokens=self._max_new_tokens,
-            temperature=TEMPERATURE,
-        )  # fmt: skip
+        try:
+            return self._clients[version_base(version).pk].chat(
+                model=served_model(version), messages=messages, seed=seed, max_new_tokens=self._max_new_tokens,
+                temperature=TEMPERATURE,
+            )  # fmt: skip
+        except PromptRefused as error:
+            log.warning("prompt_refused", version=version.name, error=str(error), note="it makes no task")
+            return None

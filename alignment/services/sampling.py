@@ -54,6 +54,7 @@ def batch_sample(*, batch_id: int) -> None:
             for _ in chunks:
                 if not lease.beat() or not Batch.objects.filter(pk=batch_id, state=BatchState.SAMPLING).exists():
                     return  # another worker took over, or the round has ended
+        _ensure_answered(round_.batch)
         batch_open(batch=round_.batch)
     except (EndpointDown, EndpointRefused) as error:
         waiting_for = str(error)
@@ -62,6 +63,12 @@ def batch_sample(*, batch_id: int) -> None:
         lease.give_back(waiting_for)
     if not waiting_for:
         dispatch("alignment.round_advance", round_id=round_.pk)
+
+
+def _ensure_answered(batch: Batch) -> None:
+    """Raises: EndpointRefused when not one prompt could be answered: a fault of the endpoint or of all prompts."""
+    if not Response.objects.filter(batch=batch).exists():
+        raise EndpointRefused("The policy server refused every prompt. Are they too long? Add shorter ones and cancel.")
 
 
 class _Lease:
@@ -106,6 +113,7 @@ def _sample(round_: Round, batch: Batch, lease: _Lease) -> Generator[None, None,
                     (item.prompt_id, item.source_id, item.sample, answer.text, _finish(answer.finish_reason),
                      decoding | {"seed": seed})
                     for item, answer, (_, _, seed) in zip(chunk, answers, requests, strict=True)
+                    if answer is not None
                 ],
             )  # fmt: skip
             yield

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from modeling.process import process_settle
 
+LONGEST_PROMPT = 1_000
+
 
 class UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
@@ -38,6 +40,8 @@ class Handler(BaseHTTPRequestHandler):
     def completions(self, body):
         if body["model"] not in [self.server.name, *self.server.adapters]:
             return self._answer(404, {"error": {"message": f"no model {body['model']}"}})
+        if len(body["messages"][-1]["content"]) > LONGEST_PROMPT:
+            return self._answer(400, {"error": {"message": "no room to answer"}})
         text = f"{body['model']} says {body['seed']} to {body['messages'][-1]['content']}"
         choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
         return self._answer(200, {"choices": [choice]})

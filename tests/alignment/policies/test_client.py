@@ -5,6 +5,7 @@ from alignment.domain.states import DeploymentState, VersionKind
 from alignment.policies.client import Answer, PolicyClient
 from alignment.policies.endpoints import endpoint_of
 from alignment.policies.reconcile import policies_reconcile, policy_ready
+from alignment.policies.sampling import Sampler
 from tests.alignment.factories import DeploymentFactory, ModelVersionFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,6 +42,17 @@ def test_an_answer_comes_with_the_reason_of_its_end(client):
 def test_what_the_server_refuses_is_no_reason_to_try_again(client):
     with pytest.raises(EndpointRefused, match="404 no model other"):
         client.chat(model="other", messages=HELLO, seed=5, max_new_tokens=8, temperature=1.0)
+
+
+def test_a_prompt_that_is_too_long_does_not_keep_the_others_from_an_answer(base, policy_server):
+    policy_server(base)
+    sampler = Sampler({1: base}, max_new_tokens=8)
+    too_long = [{"role": "user", "content": "Hello" * 1_000}]
+    try:
+        answers = sampler.sample([(1, too_long, 5), (1, HELLO, 6)], on_wait=lambda: None)
+    finally:
+        sampler.close()
+    assert answers == [None, Answer("base says 6 to Hello", "stop")]
 
 
 def test_a_server_that_is_not_there_is_down(base):
