@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 import types
 import typing
 from pathlib import Path
@@ -122,4 +123,5 @@ def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
         return float(value)
     right = isinstance(value, hint) and not (hint is not bool and isinstance(value, bool))
     require(right, f"{where}: expected {hint.__name__}, not {value!r}.")
+    require(hint is not float or math.isfinite(value), f"{where}: must be a finite number, not {value!r}.")
     return value
