@@ -1,3 +1,4 @@
+import contextlib
 import tempfile
 from collections.abc import Mapping
 from typing import IO, Any, BinaryIO
@@ -35,13 +36,15 @@ class JsonAsFile(BaseParser):
         parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
     ) -> IO[bytes]:
         # Through a temporary file: servers differ in how their streams read lines.
-        file = tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115 - lives as long as the request
-        while chunk := stream.read(CHUNK_BYTES):
-            if file.tell() + len(chunk) > MAX_BYTES:
-                raise UploadTooLarge(f"The file is larger than {MAX_BYTES // 2**20} MB; split it.")
-            file.write(chunk)
-        file.seek(0)
-        return file
+        with contextlib.ExitStack() as opened:
+            file = opened.enter_context(tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE))
+            while chunk := stream.read(CHUNK_BYTES):
+                if file.tell() + len(chunk) > MAX_BYTES:
+                    raise UploadTooLarge(f"The file is larger than {MAX_BYTES // 2**20} MB; split it.")
+                file.write(chunk)
+            file.seek(0)
+            opened.pop_all()  # from here on whoever reads it closes it
+            return file
 
 
 class PromptsApi(ApiView):
@@ -78,7 +81,8 @@ class PromptsApi(ApiView):
     def post(self, request: Request, project_id: int) -> Response:
         project = project_for(request, project_id, "feedback.manage_project")
         file, name = _file_of(request)
-        imported = prompts_import(project=project, file=file, filename=name, by=caller(request))
+        with file:
+            imported = prompts_import(project=project, file=file, filename=name, by=caller(request))
         output = {"n_added": imported.n_added, "n_known": imported.n_known}
         return Response(self.OutputSerializer(output).data, status=201)
 

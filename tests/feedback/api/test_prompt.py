@@ -1,5 +1,7 @@
+import gc
 import io
 import json
+import warnings
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -81,6 +83,18 @@ def test_a_body_that_announces_200_mb_is_refused_unread(client, url):
 
     assert answer.status_code == 413
     assert "50 MB" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(("rows", "max_bytes", "status"), [(["Why?"], 100, 201), ([{}], 100, 400), (["Why?"], 1, 413)])
+def test_a_body_that_became_a_file_is_closed(client, url, monkeypatch, rows, max_bytes, status):
+    monkeypatch.setattr("feedback.api.prompt.MAX_BYTES", max_bytes)
+    gc.collect()  # what other tests left behind
+
+    with warnings.catch_warnings(record=True, action="always") as warned:
+        assert client.post(url, rows, format="json").status_code == status
+        gc.collect()
+
+    assert not [str(warning.message) for warning in warned if "Unclosed file" in str(warning.message)]
 
 
 def test_only_admins_add_prompts(client_of, project, url):
