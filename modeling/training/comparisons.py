@@ -44,7 +44,10 @@ def comparisons_build(
         comparison = by_key.setdefault(row.prompt_id, Comparison(row.prompt_id))
         comparison.pairs.append((_position(comparison, chosen), _position(comparison, rejected)))
     if not by_key:
-        raise BadInput(f"No preference fits into {max_length} tokens ({n_skipped} are longer): raise max_length.")
+        raise BadInput(
+            f"None of {n_skipped} pairs can be used: each is longer than {max_length} tokens or has an answer that was "
+            "cut before its first token. Give other pairs or raise max_length."
+        )
     return list(by_key.values()), n_skipped
 
 

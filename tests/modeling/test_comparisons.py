@@ -44,6 +44,8 @@ def test_an_answer_that_was_cut_before_its_first_token_is_counted_as_skipped(tok
     rows = [preference("a", "", rejected_cut=True), preference("a", "")]
     comparisons, n_skipped = comparisons_build(rows, tokenizer, max_length=48)
     assert (len(comparisons[0].pairs), n_skipped) == (1, 1)
+    with pytest.raises(BadInput, match="cut before its first token"):
+        comparisons_build(rows[:1], tokenizer, max_length=48)
 
 
 def test_a_batch_holds_whole_prompts(tokenizer):
