@@ -25,12 +25,13 @@ class Part:
     spec: type[Spec]
     title: Text
     fields: dict[str, tuple[Text, Text]]
+    """{name: (label, hint)}; a hint may name the default as %(default)s."""
 
     def default(self, name: str) -> Any:
         return next(field.default for field in dataclasses.fields(self.spec) if field.name == name)
 
 
-_RATE = (_("Learning rate"), _("Small LoRA adapters want about 0.001; too high, and the text breaks."))
+_RATE = (_("Learning rate"), _("Small LoRA adapters want about %(default)s; too high, and the text breaks."))
 PARTS = (
     Part("rloo", "policy", RLOOSpec, _("Policy by RLOO"), {
         "n_steps": (_("Steps"), _("Updates of the policy. Each samples fresh answers.")),
@@ -41,7 +42,7 @@ PARTS = (
         "learning_rate": _RATE,
     }),
     Part("dpo", "policy", DPOSpec, _("Policy by DPO"), {
-        "beta": (_("Beta"), _("How strongly the policy is held to its reference; 0.1 drifted far, 0.3 did not.")),
+        "beta": (_("Beta"), _("How strongly it is held to its reference: 0.1 drifted far, %(default)s did not.")),
         "epochs": (_("Epochs"), _("Passes over all pairs.")),
         "batch_pairs": (_("Pairs a step"), _("More make each update steadier.")),
         "learning_rate": _RATE,
@@ -59,7 +60,7 @@ PARTS = (
 )  # fmt: skip
 GATE_FIELDS: dict[str, tuple[Text, Text]] = {
     "min_win_rate_low": (_("Win rate, lower end above"), _("At 0.5 the gain over SFT is more than chance.")),
-    "max_kl_nats": (_("KL at most, nats"), _("Farther from SFT than 8, policies were seen to break their text.")),
+    "max_kl_nats": (_("KL at most, nats"), _("Farther from SFT than %(default)s, policies broke their text.")),
     "max_drop": (_("Worse than SFT by at most"), _("For the shares of distinct, well-formed and cut answers.")),
 }
 
@@ -161,4 +162,4 @@ class LaunchForm(forms.Form):
 def _number_field(default: Any, label: Text, hint: Text) -> forms.Field:
     kind = forms.IntegerField if isinstance(default, int) else forms.FloatField
     widget = forms.NumberInput(attrs={"inputmode": "decimal"} | ({} if isinstance(default, int) else {"step": "any"}))
-    return kind(label=label, help_text=hint, initial=default, widget=widget)
+    return kind(label=label, help_text=hint % {"default": f"{default:g}"}, initial=default, widget=widget)

@@ -3,10 +3,12 @@ import re
 import pytest
 from django.urls import reverse
 
+from alignment.domain.recipe import Gate
 from alignment.domain.states import RoundState, RunState
 from alignment.models import Deployment, Round, Run
 from alignment.views.launch_form import LaunchForm
 from feedback.domain.states import BatchState
+from modeling.spec import DPOSpec, RewardSpec, RLOOSpec
 from tests.example import example_project, example_rounds, example_run
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +49,15 @@ def test_only_what_differs_from_the_defaults_goes_into_the_recipe():
     assert form.is_valid(), form.errors
     assert form.recipe().policy == {"beta": 0.5}
     assert form.recipe().reward == {"folds": 3}
+
+
+def test_a_hint_names_the_default_that_stands_in_its_field():
+    form = LaunchForm()
+    for name, spec in (("rloo", RLOOSpec), ("dpo", DPOSpec), ("reward", RewardSpec)):
+        assert f"about {spec.learning_rate:g};" in form.fields[f"{name}_learning_rate"].help_text
+    assert f"{DPOSpec.beta:g} did not" in form.fields["dpo_beta"].help_text
+    assert f"than {Gate.max_kl_nats:g}, policies" in form.fields["gate_max_kl_nats"].help_text
+    assert not [name for name, field in form.fields.items() if "%(" in field.help_text]
 
 
 @pytest.mark.parametrize(
