@@ -5,6 +5,7 @@ between texts, so that no text ever merges with the markup around it.
 """
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from modeling.data.texts import read_plain_texts
-from modeling.errors import BadInput
+from modeling.errors import BadInput, Stopped
 from modeling.rundir import RunDir
 from modeling.spec import TokenizerSpec
 
@@ -33,11 +34,16 @@ _REPORT_EVERY = 2_000  # texts between two progress events
 
 
 def run(spec: TokenizerSpec, run: RunDir) -> dict[str, Any]:
-    """Train and write `tokenizer/`. Returns vocabulary size and how many bytes a token holds."""
+    """Train and write `tokenizer/`. Returns vocabulary size and how many bytes a token holds.
+
+    A stop is heard while texts are read, not while the library merges what it has counted. Raises: BadInput, Stopped.
+    """
     texts = list(read_plain_texts(spec.texts))
     if not any(texts):
         raise BadInput("The texts are empty: a tokenizer needs something to read.")
-    tokenizer = train_tokenizer(_reported(texts, run), vocab_size=spec.vocab_size)
+    # Python hears signals in the main thread alone, and there the library would return to Python only at its end.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        tokenizer = thread.submit(train_tokenizer, _reported(texts, run), vocab_size=spec.vocab_size).result()
     save_tokenizer(tokenizer, run.artifact("tokenizer"))
     sample = "\n".join(texts)[:1_000_000]  # a megabyte tells the ratio to three digits
     n_tokens = len(tokenizer.backend_tokenizer.encode(sample, add_special_tokens=False).ids)
@@ -69,6 +75,8 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
 
 def _reported(texts: list[str], run: RunDir) -> Iterable[str]:
     for done, text in enumerate(texts, start=1):
+        if run.should_stop:
+            raise Stopped("The tokenizer was not finished; it is trained again from the start.")
         if done % _REPORT_EVERY == 0 or done == len(texts):
             run.progress(done, len(texts), "texts")
         yield text
