@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction as database
 
 from alignment.domain.errors import RunRefused
+from alignment.domain.finite import not_finite
 from alignment.domain.states import FINAL_RUN_STATES, RunState
 from alignment.models import Run
 from alignment.runs.artifacts import ArtifactBroken, result_verify
@@ -102,8 +103,16 @@ def _succeeded(run: Run, lease: Lease) -> None:
     except ArtifactBroken as error:
         _crashed(run, lease, str(error))
         return
+    record = dataclasses.asdict(result)
+    if wrong := sorted(not_finite(record)):
+        message = (
+            f"The run came to its end, but its result is not used: not finite are {', '.join(wrong)}. "
+            "Look at its curves, and lower the learning rate."
+        )
+        lease_end(lease, to=RunState.FAILED, reason=message, error=message)
+        return
     lease_end(
-        lease, to=RunState.SUCCEEDED, metrics=result.metrics, result=dataclasses.asdict(result), stop_requested=False,
+        lease, to=RunState.SUCCEEDED, metrics=result.metrics, result=record, stop_requested=False,
         run_dir=str(folder.relative_to(settings.RUNS_ROOT)),
     )  # fmt: skip
 

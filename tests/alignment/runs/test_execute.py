@@ -1,6 +1,7 @@
 """A run from claim to outcome, with a real child process that is the fake stage."""
 
 import json
+import math
 import os
 import threading
 import time
@@ -102,6 +103,15 @@ def test_a_result_whose_hashes_lie_does_not_count(broker, behave):
     run = execute(RunFactory())
     assert run.state == RunState.QUEUED
     assert "differs from what the run hashed" in run.error
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_a_figure_that_is_no_number_fails_the_run_and_says_which(broker, behave, number):
+    behave(reward={"metrics": {"reward_accuracy": number, "folds": [{"loss": number}]}})
+    run = execute(RunFactory())
+    assert (run.state, run.lease_id, run.metrics, run.result) == (RunState.FAILED, None, {}, {})
+    assert "not finite are metrics.folds[0].loss, metrics.reward_accuracy." in run.error
+    assert broker.messages == [("alignment.round_advance", {"round_id": run.round_id})]
 
 
 def test_a_stage_that_cannot_be_started_is_a_crash_with_its_reason(broker, settings):
