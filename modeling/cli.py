@@ -1,7 +1,7 @@
 """`python -m modeling <stage or tool>`: from a command line or a `spec.json` to a finished run directory.
 
 Knows the table of stages, how a specification is put together and what each kind of failure looks like from outside.
-Imports no torch: only the chosen stage does.
+Imports no torch: only the chosen stage or tool does, once its options are understood.
 """
 
 import argparse
@@ -33,10 +33,10 @@ STAGE_FUNCTIONS = {
 """Stage name to `module:run(spec, run) -> final metrics`."""
 
 TOOLS = {
-    "sample": ("modeling.sampling.cli:main", "Print answers of a model to a prompt, or to a file of prompts."),
-    "serve": ("modeling.serving.cli:main", "Serve a base and its adapters behind an OpenAI-compatible HTTP interface."),
+    "sample": ("modeling.sampling", "Print answers of a model to a prompt, or to a file of prompts."),
+    "serve": ("modeling.serving", "Serve a base and its adapters behind an OpenAI-compatible HTTP interface."),
 }
-"""Tool name to (`module:main(argv) -> exit code`, its sentence)."""
+"""Tool name to (package with `options:parser()` and `cli:main(options) -> exit code`, its sentence)."""
 
 _ENVIRONMENT = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -66,8 +66,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run_tool(name: str, argv: Sequence[str]) -> int:
+    package, _ = TOOLS[name]
     try:
-        return int(_resolve(TOOLS[name][0])(argv) or ExitCode.OK)
+        options = _resolve(f"{package}.options:parser")().parse_args(argv)
+        return int(_resolve(f"{package}.cli:main")(options) or ExitCode.OK)
     except ModelingError as error:
         return _fail(str(error), code=error.exit_code)
 

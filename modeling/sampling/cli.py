@@ -4,7 +4,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TextIO
 
 from modeling.data.chat import Message, encode_prompt
@@ -22,9 +21,8 @@ Asked = list[tuple[str, Sequence[Message]]]
 """Prompts by id."""
 
 
-def main(argv: Sequence[str]) -> int:
-    """Sample and write. Returns the exit code."""
-    options = _parser().parse_args(argv)
+def main(options: argparse.Namespace) -> int:
+    """Sample and write; the options are those of `modeling/sampling/options.py`. Returns the exit code."""
     try:
         asked = _asked(options)
         rows = _sample(options, asked)
@@ -79,21 +77,3 @@ def _show_progress(done: int, total: int) -> None:
 
 def _write(rows: list[dict[str, object]], file: TextIO) -> None:
     file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
-def _parser() -> argparse.ArgumentParser:
-    description = "Print answers of a model to a prompt, or to a file of prompts."
-    parser = argparse.ArgumentParser(prog="python -m modeling sample", description=description, allow_abbrev=False)
-    parser.add_argument("--base", required=True, help="folder or Hub id of the base")
-    parser.add_argument("--adapter", type=Path, metavar="DIR", help="answer with this adapter")
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--prompt", metavar="TEXT", help="one prompt; its answers are printed")
-    source.add_argument("--prompts", type=Path, metavar="FILE", help='JSON lines of {"id", "messages"}')
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write JSON lines there instead of to the screen")
-    parser.add_argument("-n", type=int, default=1, help="answers to each prompt")
-    parser.add_argument("--temperature", type=float, default=1.0, help="0 is greedy")
-    parser.add_argument("--top-p", type=float, default=1.0)
-    parser.add_argument("--top-k", type=int, default=0, help="0 keeps every token")
-    parser.add_argument("--max-new-tokens", type=int, default=128)
-    parser.add_argument("--seed", type=int, default=0)
-    return parser

@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -32,9 +31,8 @@ MIN_KEY_LENGTH = 16
 _BACKLOG = 1024
 
 
-def main(argv: Sequence[str]) -> int:
-    """Serve until SIGTERM or SIGINT. Returns the exit code."""
-    options = _parser().parse_args(argv)
+def main(options: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT; the options are those of `modeling/serving/options.py`. Returns the exit code."""
     process_settle(die_with_parent=not options.detached)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
@@ -133,22 +131,3 @@ def _announce(options: argparse.Namespace, adapters: LoadedAdapters, listener: s
         temporary = options.ready_file.with_name(f"{options.ready_file.name}.tmp")
         temporary.write_text(json.dumps({"url": url, "pid": os.getpid()}) + "\n", encoding="utf-8")
         temporary.replace(options.ready_file)
-
-
-def _parser() -> argparse.ArgumentParser:
-    description = "Serve a base and its adapters behind an OpenAI-compatible HTTP interface."
-    parser = argparse.ArgumentParser(prog="python -m modeling serve", description=description, allow_abbrev=False)
-    parser.add_argument("--base", required=True, help="folder or Hub id of the base")
-    parser.add_argument("--name", default="", help="the base's name for clients (its folder's name)")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8001, help="0 takes a free one; see --ready-file")
-    parser.add_argument("--socket", type=Path, metavar="PATH", help="listen on a unix socket instead")
-    parser.add_argument(
-        "--key-file", type=Path, required=True, metavar="FILE", help="file with the key that clients send"
-    )
-    parser.add_argument("--adapter", action="append", default=[], metavar="NAME=DIR", help="load at start; repeatable")
-    parser.add_argument("--adapter-root", type=Path, metavar="DIR", help="adapters lie under it (the current folder)")
-    parser.add_argument("--ready-file", type=Path, metavar="FILE", help="written when requests can be answered")
-    parser.add_argument("--threads", type=int, default=0, help="of the CPU's cores; 0 lets torch choose")
-    parser.add_argument("--detached", action="store_true", help="live on when the parent process ends")
-    return parser

@@ -37,10 +37,24 @@ def test_help_names_every_stage_and_tool_in_well_under_a_second():
         assert f"\n  {name} " in answer.stdout
 
 
-def test_help_and_wrong_input_load_no_torch(tmp_path):
-    code = "import sys; from modeling.cli import main; main({}); assert 'torch' not in sys.modules"
-    for argv in (["--help"], ["sft", "--help"], ["sft", "--run-dir", str(tmp_path), "--base", "x"]):
-        subprocess.run([sys.executable, "-c", code.format(argv)], check=True, capture_output=True)
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--help"],
+        *([name, "--help"] for name in (*STAGES, *TOOLS)),
+        ["sft", "--run-dir", "RUN", "--base", "x"],
+        ["serve"],
+    ],
+    ids=" ".join,
+)
+def test_help_and_wrong_input_load_no_torch(tmp_path, argv):
+    code = (
+        "import contextlib, sys; from modeling.cli import main\n"
+        f"with contextlib.suppress(SystemExit): main({[arg.replace('RUN', str(tmp_path)) for arg in argv]})\n"
+        "assert not {'torch', 'transformers', 'numpy'} & sys.modules.keys()"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert answer.stdout or answer.stderr
 
 
 def test_the_table_knows_every_stage_of_the_specification():

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from modeling.sampling.cli import main
+from modeling.sampling.options import parser
 
 
 @pytest.fixture
@@ -12,7 +13,7 @@ def prompts(write_jsonl):
 
 
 def sample(*arguments):
-    return main([str(argument) for argument in arguments])
+    return main(parser().parse_args([str(argument) for argument in arguments]))
 
 
 def test_a_file_of_prompts_gives_n_answers_each_the_same_every_time(tiny_base, prompts, tmp_path):

@@ -16,6 +16,7 @@ from modeling.sampling.decoding import DecodingSettings
 from modeling.sampling.randomness import mix_seeds
 from modeling.sampling.sampler import Sampler
 from modeling.serving.cli import main
+from modeling.serving.options import parser
 from tests.modeling.serving.conftest import KEY, ROOT, ServerProcess
 
 MESSAGES = [{"role": "user", "content": "What does the fox eat?"}]
@@ -287,15 +288,19 @@ def _is_running(pid):
         return False
 
 
+def serve(*arguments):
+    return main(parser().parse_args([*map(str, arguments), "--detached"]))
+
+
 def test_a_taken_port_gets_one_clear_sentence(tiny_base, tmp_path, capsys):
     (tmp_path / "key").write_text(KEY)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        assert main(["--base", str(tiny_base), "--key-file", str(tmp_path / "key"), "--port", port, "--detached"]) == 2
+        assert serve("--base", tiny_base, "--key-file", tmp_path / "key", "--port", port) == 2
     assert capsys.readouterr().err == f"Cannot listen on 127.0.0.1:{port}: Address already in use.\n"
 
 
 def test_a_weak_key_is_refused(tiny_base, tmp_path, capsys):
     (tmp_path / "key").write_text("admin")
-    assert main(["--base", str(tiny_base), "--key-file", str(tmp_path / "key"), "--detached"]) == 2
+    assert serve("--base", tiny_base, "--key-file", tmp_path / "key") == 2
     assert "shorter than 16" in capsys.readouterr().err
