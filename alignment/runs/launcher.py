@@ -5,6 +5,7 @@ ends, so it must be started from a thread that lives as long as the worker: Cele
 thread.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -81,9 +82,9 @@ def _let_others_first(pid: int, more: int) -> None:
     """
     nice = min(_NICEST, os.getpriority(os.PRIO_PROCESS, pid) + more)  # a site that was started nicer stays so
     os.setpriority(os.PRIO_PROCESS, pid, nice)
-    autogroup = Path(f"/proc/{pid}/autogroup")
-    if autogroup.exists():
-        autogroup.write_text(str(nice))
+    # A help, not a need: some kernels lack the file or refuse the write (EINVAL in a sandbox, EAGAIN right after another).
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice))
 
 
 def child_environment() -> dict[str, str]:
