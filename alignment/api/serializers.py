@@ -91,6 +91,7 @@ class SamplingSerializer(serializers.Serializer):
 
 @extend_schema_serializer(component_name="Round")
 class RoundDetailSerializer(RoundSerializer):
+    is_stuck = serializers.BooleanField(help_text="It goes on only when a person does what `waiting_for` says.")
     recipe = serializers.DictField()
     policy = serializers.CharField(allow_null=True, help_text="Name of the model version that the round made.")
     runs = RunSerializer(many=True)
@@ -108,6 +109,7 @@ def round_json(detail: RoundDetail) -> dict[str, Any]:
         RoundDetailSerializer(
             {
                 **RoundSerializer(round_).data,
+                "is_stuck": detail.is_stuck,
                 "recipe": recipe,
                 "policy": round_.policy.name if round_.policy else None,
                 "runs": [dataclasses.asdict(run) for run in detail.runs],

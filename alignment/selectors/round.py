@@ -8,6 +8,7 @@ from alignment.domain.sampling import n_answers_wanted
 from alignment.domain.states import FINAL_ROUND_STATES, DeploymentState, RoundState
 from alignment.models import Deployment, Evaluation, Round
 from alignment.selectors.run import RunView, run_list, run_view
+from feedback.domain.states import BatchState
 from feedback.models import Project, Response
 
 
@@ -41,6 +42,12 @@ class RoundDetail:
     @property
     def is_final(self) -> bool:
         return self.state in FINAL_ROUND_STATES
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether nothing that runs by itself will move the round on; `waiting_for` says what a person can do."""
+        has_answers_to_come = self.round.batch is not None and self.round.batch.state != BatchState.FAILED
+        return self.state == RoundState.SAMPLING and bool(self.round.waiting_for) and not has_answers_to_come
 
     @property
     def is_deploying(self) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import structlog
 from django.db import transaction as database
 
-from alignment.domain.errors import AlignmentError, RoundRefused
+from alignment.domain.errors import AlignmentError
 from alignment.domain.gate import gate_judge
 from alignment.domain.recipe import Recipe
 from alignment.domain.states import FINAL_ROUND_STATES, RoundState, RunState, VersionKind
@@ -28,6 +28,11 @@ from feedback.domain.states import BatchState, IllegalTransition
 from feedback.services.transition import transition
 
 log = structlog.get_logger(__name__)
+
+_ALL_THE_SAME = (
+    "The answers to each prompt are all the same, so that there is nothing to compare. "
+    "Add other prompts or deploy another version, then cancel this round: the next one samples anew."
+)
 
 
 def round_advance(*, round_id: int) -> None:
@@ -95,7 +100,9 @@ def _sampling(round_: Round) -> bool:
         batch_sample_send(round=round_)
         return False
     if round_.batch.state == BatchState.FAILED:
-        raise RoundRefused("The policies' answers to every prompt were identical: there is nothing to compare.")
+        # No end of the round: the next one would ask the same policies and fail the same way, again and again.
+        Round.objects.filter(pk=round_.pk, state=round_.state).update(waiting_for=_ALL_THE_SAME)
+        return False
     transition(obj=round_, to=RoundState.LABELING, waiting_for="")
     return True
 

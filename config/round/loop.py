@@ -21,7 +21,7 @@ _OWN_STAGE = {"sampling": "sampling", "snapshot": "snapshot", "labeling": "label
 
 
 class LoopFailed(Exception):  # noqa: N818 - reads as what happened
-    """A round ended without a policy, or no tasks followed; the message says which and why."""
+    """A round ended without a policy or waits for a person; the message says which and why."""
 
 
 class Loop:
@@ -87,6 +87,8 @@ class Loop:
                     return round_
                 if round_["state"] in ENDED_EARLY:
                     raise LoopFailed(f"Round {number} ended as {round_['state']}: {round_['error']}")
+                if round_["is_stuck"]:
+                    raise LoopFailed(f"Round {number} cannot go on by itself: {round_['waiting_for']}")
                 self._tell(round_)
             if self._stack.process.poll() is not None:
                 raise LoopFailed(f"The site ended:\n{self._stack.last_lines()}")

@@ -4,7 +4,7 @@ from rest_framework.test import APIClient
 
 from alignment.domain.states import RoundState
 from alignment.models import Deployment
-from feedback.domain.states import Role
+from feedback.domain.states import BatchState, Role
 from feedback.services.person import token_create
 from tests.alignment.factories import (
     BuildRoundFactory,
@@ -13,7 +13,7 @@ from tests.alignment.factories import (
     RoundFactory,
     RunFactory,
 )
-from tests.feedback.factories import MembershipFactory, ProjectFactory, PromptFactory, UserFactory
+from tests.feedback.factories import BatchFactory, MembershipFactory, ProjectFactory, PromptFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +65,13 @@ def test_a_round_tells_its_state_runs_and_figures(admin, url, gate):
     assert [run["purpose"] for run in body["runs"]] == ["evaluate", "reward"]
     assert body["runs"][1]["done"] == 3
     assert body["policy"] == gate.policy.name
+
+
+def test_a_round_tells_that_only_a_person_can_move_it_on(admin, url, project):
+    batch = BatchFactory(project=project, state=BatchState.FAILED)
+    RoundFactory(project=project, state=RoundState.SAMPLING, batch=batch, waiting_for="Add prompts.")
+    body = admin.get(f"{url}0/").json()
+    assert (body["is_stuck"], body["waiting_for"]) == (True, "Add prompts.")
 
 
 def test_a_build_does_not_tell_the_servers_paths_and_code(admin, url, project):

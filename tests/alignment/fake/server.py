@@ -1,4 +1,6 @@
-"""A policy server of forty lines on a unix socket: adapters are names in a set, answers are made from the seed."""
+"""A policy server of forty lines on a unix socket: adapters are names in a set, answers are made from the seed,
+or are the one `text` that a test has set.
+"""
 
 import json
 import socketserver
@@ -42,7 +44,7 @@ class Handler(BaseHTTPRequestHandler):
             return self._answer(404, {"error": {"message": f"no model {body['model']}"}})
         if len(body["messages"][-1]["content"]) > LONGEST_PROMPT:
             return self._answer(400, {"error": {"message": "no room to answer"}})
-        text = f"{body['model']} says {body['seed']} to {body['messages'][-1]['content']}"
+        text = self.server.text or f"{body['model']} says {body['seed']} to {body['messages'][-1]['content']}"
         choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
         return self._answer(200, {"choices": [choice]})
 
@@ -64,7 +66,7 @@ class Handler(BaseHTTPRequestHandler):
 def make_server(socket: str, name: str, key: str) -> UnixServer:
     Path(socket).unlink(missing_ok=True)
     server = UnixServer(socket, Handler)
-    server.name, server.key, server.adapters = name, key, {}
+    server.name, server.key, server.adapters, server.text = name, key, {}, ""
     return server
 
 

@@ -338,12 +338,39 @@ def test_sampling_waits_for_its_server_and_goes_on_where_it_stopped(project, bos
     first = round_live(project=project)
     assert first.state == RoundState.SAMPLING
     assert "no model" in first.waiting_for
+    assert not round_detail(first).is_stuck
     assert Response.objects.count() == 0
     server.name = name
     rounds_advance_all()
     broker.drain()
     first.refresh_from_db()
     assert (first.state, first.waiting_for) == (RoundState.LABELING, "")
+
+
+def test_answers_that_are_all_the_same_wait_for_a_person_instead_of_failing_round_after_round(
+    project, boss, broker, policy_server, base
+):
+    servers = []
+
+    def says_one_thing(version):
+        servers.append(policy_server(version))
+        servers[0].text = "Yes."
+
+    first = build(project, boss, broker, says_one_thing, base)
+    for _ in range(3):
+        rounds_advance_all()
+        broker.drain()
+    first.refresh_from_db()
+    assert (first.state, Round.objects.count()) == (RoundState.SAMPLING, 2)
+    assert "the same" in first.waiting_for
+    assert "cancel this round" in first.waiting_for
+    assert round_detail(first).is_stuck
+    servers[0].text = ""
+    round_cancel(round=first, by=boss, reason="the sampler is mended")
+    broker.drain()
+    following = round_live(project=project)
+    assert (following.number, following.state, following.waiting_for) == (2, RoundState.LABELING, "")
+    assert not round_detail(following).is_stuck
 
 
 def test_advancing_again_and_again_changes_nothing(project, boss, annotator, broker, policy_server, base):
@@ -376,6 +403,7 @@ def test_an_imported_model_is_served_as_it_is(project, boss, broker, policy_serv
     first = round_live(project=project)
     assert first.state == RoundState.SAMPLING
     assert "no prompts to rank" in first.waiting_for
+    assert round_detail(first).is_stuck
 
 
 def test_a_failed_build_can_be_begun_again(project, boss, broker, behave):

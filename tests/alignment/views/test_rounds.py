@@ -96,6 +96,12 @@ def test_launching_with_too_few_rankings_is_refused_with_the_reason(ada, example
     assert round_.batch.state == BatchState.OPEN
 
 
+def test_the_rounds_page_says_what_the_live_round_waits_for(ada, example):
+    round_ = example_rounds(example, state=RoundState.SAMPLING)
+    Round.objects.filter(pk=round_.pk).update(waiting_for="Add other prompts <b>now</b>.")
+    assert "Add other prompts &lt;b&gt;now&lt;/b&gt;." in ada.get(url(example, "rounds")).content.decode()
+
+
 def test_a_round_at_the_gate_shows_its_evaluation_and_stops_polling(ada, example):
     example_rounds(example)
     response = ada.get(url(example, "round", 1), **HTMX)
