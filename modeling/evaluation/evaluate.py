@@ -3,18 +3,24 @@
 Samples every side with the same decoding, lets the judge score, measures the KL to the SFT base on the policy's own
 answers, and writes `eval.jsonl`. The figures are computed from the rows of that file alone
 (`modeling/evaluation/figures.py`), so `python -m modeling.evaluation.recompute eval.jsonl` prints the same ones.
+
+A checkpoint is the rows so far and the number of finished parts; a resumed run ends in the same bytes.
 """
 
 import json
 import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from modeling.data.fitting import context_length, prompts_encode
 from modeling.data.prompts import Prompt, read_prompts
 from modeling.device import Device, pick_device
 from modeling.errors import BadInput, Stopped
-from modeling.evaluation.figures import evaluation_figures
+from modeling.evaluation.figures import Row, evaluation_figures
 from modeling.evaluation.judges import GoldJudge, Judge, RewardJudge, gold_function
+from modeling.evaluation.parts import POLICY, PREVIOUS, Part, parts_plan
 from modeling.evaluation.sides import Answers, Sides
 from modeling.model.adapter_switching import adapter_active
 from modeling.model.adapters import load_adapter
@@ -26,7 +32,8 @@ from modeling.sampling.decoding import DecodingSettings
 from modeling.sampling.sampler import OnProgress, Sampler
 from modeling.spec import EvaluateSpec
 
-POLICY, PREVIOUS, REWARD, JUDGE = "policy", "previous", "reward", "judge"
+REWARD, JUDGE = "reward", "judge"
+STATE = "evaluation.json"
 N_SHOWN = 3
 """Prompts whose answers are shown side by side to the person who watches."""
 
@@ -58,6 +65,7 @@ class Evaluation:
 
     def __init__(self, spec: EvaluateSpec, run: RunDir, device: Device) -> None:
         self.spec, self.run, self.device = spec, run, device
+        self.saved_at = time.monotonic()
         base, sha256 = load_base(spec.base, device), base_sha256(spec.base)
         self.model = load_adapter(base, spec.policy, name=POLICY, base_sha256=sha256)
         if spec.previous:
@@ -71,32 +79,17 @@ class Evaluation:
         else:
             self.judge = RewardJudge(reward_model_load(self.model, spec.judge, device, base_sha256=sha256, name=JUDGE))
 
-    def rows(self, sides: Sides) -> list[dict[str, Any]]:
-        """Sample and score all sides and return one row per prompt."""
-        spec = self.spec
-        n_oracle = min(spec.n_oracle_prompts, len(sides.prompts)) if spec.gold else 0
-        wanted: list[tuple[str, str | None, int, int]] = [
-            ("policy", POLICY, spec.samples_per_prompt, len(sides.prompts)),
-            ("sft", None, spec.samples_per_prompt, len(sides.prompts)),
-        ]
-        if spec.previous:
-            wanted.append(("previous", PREVIOUS, spec.samples_per_prompt, len(sides.prompts)))
-        if self.reward:
-            wanted.append(("plain", None, 1, len(sides.prompts)))
-        if n_oracle:
-            wanted.append(("oracle", None, spec.oracle_n - spec.samples_per_prompt, n_oracle))
-        total = sum(per_prompt * n_prompts for _, _, per_prompt, n_prompts in wanted)
-        rows: list[dict[str, Any]] = [
-            {"prompt_id": prompt.id, "messages": list(prompt.messages)} for prompt in sides.prompts
-        ]
-        done = 0
-        for side, adapter, per_prompt, n_prompts in wanted:
-            answers = sides.sample(
-                side, adapter, per_prompt=per_prompt, n_prompts=n_prompts, on_progress=self._progress(done, total)
-            )
-            done += per_prompt * n_prompts
-            for row, records in zip(rows, self._records(side, answers), strict=False):
-                row[side] = records[0] if side == "plain" else records
+    def rows(self, sides: Sides) -> list[Row]:
+        """Sample and score all sides and return one row per prompt. Raises: Stopped."""
+        parts = parts_plan(self.spec, len(sides.prompts))
+        n_finished, rows = self._resume(sides.prompts)
+        for number in range(n_finished, len(parts)):
+            part = parts[number]
+            if self.run.should_stop or time.monotonic() - self.saved_at >= self.spec.checkpoint_every_s:
+                self._checkpoint(number, rows)
+            answers = sides.sample(part, on_progress=self._progress(parts, number, rows))
+            for position, records in zip(part.prompts, self._records(part.side, answers), strict=True):
+                rows[position][part.side] = records[0] if part.side == "plain" else records
         return rows
 
     def _records(self, side: str, answers: Answers) -> list[list[dict[str, Any]]]:
@@ -115,13 +108,35 @@ class Evaluation:
             sft_N = sequence_logprobs(self.model, answers.examples, self.device)
         return [float(value) for value in policy_N - sft_N]
 
-    def _progress(self, done: int, total: int) -> OnProgress:
+    def _progress(self, parts: Sequence[Part], number: int, rows: Sequence[Row]) -> OnProgress:
+        total, done = (sum(part.n_answers for part in some) for some in (parts, parts[:number]))
+
         def report(n_more: int, _of: int) -> None:
             self.run.progress(done + n_more, total, unit="answers")
             if self.run.should_stop:
-                raise Stopped("Stopped; an evaluation is short and begins again.")
+                self._checkpoint(number, rows)
 
         return report
+
+    def _checkpoint(self, n_finished: int, rows: Sequence[Row]) -> None:
+        """Keep the finished parts, and end there if the run was asked to stop: an unfinished part is drawn again."""
+
+        def write(folder: Path) -> None:
+            state = {"n_finished": n_finished, "rows": list(rows)}
+            (folder / STATE).write_text(json.dumps(state), encoding="utf-8")
+
+        self.run.save_checkpoint(n_finished, write)
+        self.saved_at = time.monotonic()
+        if self.run.should_stop:
+            raise Stopped(f"Stopped after part {n_finished}; the next attempt goes on from there.")
+
+    def _resume(self, prompts: Sequence[Prompt]) -> tuple[int, list[Row]]:
+        folder = self.run.newest_checkpoint()
+        if folder is None:
+            return 0, [{"prompt_id": prompt.id, "messages": list(prompt.messages)} for prompt in prompts]
+        self.run.message(f"Going on from {folder.name}.")
+        state = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        return state["n_finished"], state["rows"]
 
 
 def _choose_prompts(prompts: list[Prompt], spec: EvaluateSpec) -> list[Prompt]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modeling.data.prompts import Prompt
+from modeling.evaluation.parts import Part
 from modeling.model.adapter_switching import adapter_active
 from modeling.model.batching import Example
 from modeling.sampling.decoding import DecodingSettings
@@ -54,21 +55,14 @@ class Sides:
         self.model, self.sampler, self.settings, self.seed = model, sampler, settings, seed
         self.prompts, self.prompt_ids = list(prompts), list(prompt_ids)
 
-    def sample(
-        self,
-        side: str,
-        adapter: str | None,
-        *,
-        per_prompt: int,
-        n_prompts: int | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Answers:
-        """Draw `per_prompt` answers to each of the first `n_prompts` prompts (all of them by default)."""
-        stream = random.Random(f"evaluate-{self.seed}-{side}")  # noqa: S311 - reproducible draws, not secrets
-        positions = [i for i in range(len(self.prompts))[:n_prompts] for _ in range(per_prompt)]
-        seeds = [stream.getrandbits(48) for _ in positions]
+    def sample(self, part: Part, on_progress: OnProgress | None = None) -> Answers:
+        """Draw the part's answers. Every answer's seed follows from its side and its place there, whatever the part."""
+        stream = random.Random(f"evaluate-{self.seed}-{part.side}")  # noqa: S311 - reproducible draws, not secrets
+        first, end = part.prompts.start * part.per_prompt, part.prompts.stop * part.per_prompt
+        seeds = [stream.getrandbits(48) for _ in range(end)][first:]
+        positions = [i for i in part.prompts for _ in range(part.per_prompt)]
         self.model.eval()
-        with adapter_active(self.model, adapter):
+        with adapter_active(self.model, part.adapter):
             completions = self.sampler.sample(
                 [self.prompt_ids[i] for i in positions], self.settings, seeds, on_progress=on_progress
             )
@@ -77,5 +71,5 @@ class Sides:
             [Example(self.prompt_ids[i], tuple(c.token_ids)) for i, c in zip(positions, completions, strict=True)],
             [completion.text for completion in completions],
             [completion.finish_reason == "length" for completion in completions],
-            per_prompt,
+            part.per_prompt,
         )

@@ -239,6 +239,7 @@ class EvaluateSpec(Spec):
     oracle_n: int = 16
     """With a gold judge, `oracle_share` compares with the best of this many SFT answers by gold."""
     n_oracle_prompts: int = 250
+    checkpoint_every_s: float = 15.0
 
     def validate(self) -> None:
         require(bool(self.gold) or bool(self.judge), "name a judge: a gold function or a held-out reward model.")

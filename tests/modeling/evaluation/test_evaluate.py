@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from modeling.errors import BadInput, Stopped
-from modeling.evaluation import evaluate, recompute
+from modeling.evaluation import evaluate, parts, recompute
 from modeling.evaluation.judges import gold_function
 from modeling.model.adapters import new_adapter, save_adapter
 from modeling.model.base import base_sha256, load_base
@@ -124,7 +124,7 @@ def test_the_same_seed_gives_the_same_file(spec, tmp_path):
     for name in ("one", "two"):
         run = RunDir(tmp_path / name)
         evaluate.run(spec, run)
-        files.append((run.path / "artifacts/eval.jsonl").read_bytes())
+        files.append(eval_bytes(run))
     assert files[0] == files[1]
 
 
@@ -166,6 +166,68 @@ def test_prompts_that_were_trained_on_are_refused(spec, run_dir, write_jsonl):
     rows = [{"id": "r", "split": "ranked", "messages": [{"role": "user", "content": "Why?"}]}]
     with pytest.raises(BadInput, match="not held out"):
         evaluate.run(dataclasses.replace(spec, prompts=write_jsonl(rows)), run_dir)
+
+
+class StoppingRunDir(RunDir):
+    """Is asked to stop, as by SIGTERM, once it has reported a number of answers."""
+
+    def __init__(self, path, *, after_answers):
+        super().__init__(path)
+        self.after_answers = after_answers
+
+    def progress(self, done, total, unit="steps"):
+        super().progress(done, total, unit)
+        if done >= self.after_answers:
+            self.request_stop()
+
+
+def eval_bytes(run):
+    return (run.path / "artifacts/eval.jsonl").read_bytes()
+
+
+@pytest.fixture
+def in_small_parts(spec, monkeypatch):
+    """Two prompts in a part where each gets two answers, four where it gets one, and one where it gets three."""
+    monkeypatch.setattr(parts, "PART_TOKENS", 2 * spec.samples_per_prompt * spec.max_new_tokens)
+
+
+def test_the_parts_hold_every_answer_of_every_side_once(spec, in_small_parts):
+    plan = parts.parts_plan(spec, 6)
+    assert len(plan) == 3 * 3 + 2 + 3
+    for side, n_prompts in {"policy": 6, "sft": 6, "previous": 6, "plain": 6, "oracle": 3}.items():
+        assert [i for part in plan if part.side == side for i in part.prompts] == list(range(n_prompts))
+    without = dataclasses.replace(spec, previous="", reward="", gold="", judge="j")
+    assert {part.side for part in parts.parts_plan(without, 6)} == {"policy", "sft"}
+
+
+def test_an_answer_does_not_depend_on_how_the_parts_are_cut(spec, tmp_path, monkeypatch):
+    texts = []
+    for size in (1, 1_000_000):
+        monkeypatch.setattr(parts, "PART_TOKENS", size)
+        run = RunDir(tmp_path / str(size))
+        evaluate.run(spec, run)
+        rows = [json.loads(line) for line in eval_bytes(run).splitlines()]
+        texts.append([[answer["text"] for answer in row["policy"]] for row in rows])
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("after_answers", [1, 7, 12, 30, 43])
+def test_a_stopped_evaluation_goes_on_to_the_same_bytes(spec, in_small_parts, tmp_path, after_answers):
+    whole = RunDir(tmp_path / "whole")
+    figures = evaluate.run(spec, whole)
+    with pytest.raises(Stopped, match="goes on from there"):
+        evaluate.run(spec, StoppingRunDir(tmp_path / "first", after_answers=after_answers))
+    second = RunDir(tmp_path / "second", resume_from=[tmp_path / "first"])
+    assert evaluate.run(spec, second) == figures
+    assert eval_bytes(second) == eval_bytes(whole)
+    done = [event["done"] for event in read_events(second) if event["type"] == "progress"]
+    assert done[0] > after_answers - 4  # at most the unfinished part is drawn again
+
+
+def test_checkpoints_come_by_the_clock(spec, in_small_parts, run_dir):
+    evaluate.run(dataclasses.replace(spec, checkpoint_every_s=0.0), run_dir)
+    names = sorted(folder.name for folder in run_dir.path.glob("checkpoints/step-*"))
+    assert names == ["step-00000012", "step-00000013"]
 
 
 def test_a_stop_is_heard_between_groups_of_answers(spec, run_dir):
