@@ -17,6 +17,11 @@ class Round(models.Model):
     recipe = models.JSONField(default=dict)
     """Frozen at launch; `alignment.domain.recipe`."""
     seed = models.BigIntegerField(default=0)
+    previous = models.ForeignKey(
+        "alignment.ModelVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    """The version that was live at the launch, whatever is deployed since: the policy may go on from it, sits on its
+    base, and is compared with it."""
     batch = models.ForeignKey("feedback.Batch", null=True, blank=True, on_delete=models.PROTECT, related_name="rounds")
     snapshot = models.ForeignKey(
         "feedback.Snapshot", null=True, blank=True, on_delete=models.PROTECT, related_name="rounds"

@@ -14,7 +14,7 @@ from alignment.domain.gate import gate_judge
 from alignment.domain.recipe import Recipe
 from alignment.domain.states import FINAL_ROUND_STATES, RoundState, RunState, VersionKind
 from alignment.models import Evaluation, Round, Run
-from alignment.selectors.deployment import deployment_live, deployment_loading
+from alignment.selectors.deployment import deployment_loading
 from alignment.services.build import build_step
 from alignment.services.deployment import deployment_finish
 from alignment.services.ending import round_end
@@ -38,7 +38,7 @@ _ALL_THE_SAME = (
 def round_advance(*, round_id: int) -> None:
     """Move a round through every step that is ready. Does nothing when none is."""
     while True:
-        round_ = Round.objects.select_related("project", "batch", "snapshot").get(pk=round_id)
+        round_ = Round.objects.select_related("project", "batch", "snapshot", "previous__parent").get(pk=round_id)
         step = _STEPS.get(RoundState(round_.state))
         if step is None or not _take(step, round_):
             return
@@ -139,12 +139,11 @@ def _evaluation(round_: Round) -> bool:
         return False
     assert round_.policy is not None, "the policy is published before its evaluation"
     verdict = gate_judge(run.metrics, Recipe.from_json(round_.recipe).gate)
-    live = deployment_live(project=round_.project)
     with database.atomic():
         Evaluation.objects.get_or_create(
             round=round_,
             defaults={
-                "run": run, "policy": round_.policy, "previous": live.version if live else None,
+                "run": run, "policy": round_.policy, "previous": round_.previous,
                 "judge": run.spec["gold"] or run.spec["judge"].rsplit("/", 1)[-1], "metrics": run.metrics,
                 "passed": verdict.passed, "reasons": list(verdict.reasons),
             },

@@ -7,7 +7,7 @@ from alignment.domain.recipe import Recipe
 from alignment.domain.states import RoundState
 from alignment.models import ModelVersion, Round
 from alignment.selectors.version import version_continued
-from alignment.services.specs import build_recipe, live_version
+from alignment.services.specs import build_recipe
 from feedback.domain.errors import Conflict, Invalid
 from feedback.domain.states import BatchState, IllegalTransition
 from feedback.models import Snapshot, User
@@ -20,11 +20,11 @@ MIN_PROMPTS = 10
 """Below these the five folds of the reward model hold two prompts each and every figure is noise."""
 
 
-def round_freeze(*, round: Round, recipe: Recipe, by: User) -> None:
+def round_freeze(*, round: Round, recipe: Recipe, previous: ModelVersion, by: User) -> None:
     """Move a round out of labeling, in the caller's transaction. Raises: RoundRefused, which must roll it back."""
     try:
         transition(
-            obj=round, to=RoundState.SNAPSHOT, actor=by, recipe=recipe.to_json(), launched_by=by,
+            obj=round, to=RoundState.SNAPSHOT, actor=by, recipe=recipe.to_json(), previous=previous, launched_by=by,
             launched_at=timezone.now(), waiting_for="",
         )  # fmt: skip
     except (IllegalTransition, Conflict) as error:
@@ -36,7 +36,7 @@ def round_freeze(*, round: Round, recipe: Recipe, by: User) -> None:
         snapshot = snapshot_create(
             project=round.project,
             by=by,
-            not_in=_trained_on(round) if recipe.start == "continue" else (),
+            not_in=_trained_on(previous) if recipe.start == "continue" else (),
             halves=needs_halves,
         )
     except Invalid as error:
@@ -46,10 +46,10 @@ def round_freeze(*, round: Round, recipe: Recipe, by: User) -> None:
     round.snapshot = snapshot
 
 
-def _trained_on(round_: Round) -> list[Snapshot]:
-    """Return the snapshots that the deployed adapter, which is to be continued, was trained on."""
+def _trained_on(policy: ModelVersion) -> list[Snapshot]:
+    """Return the snapshots that an adapter which is to be continued was trained on."""
     found: list[Snapshot] = []
-    version: ModelVersion | None = live_version(round_.project)
+    version: ModelVersion | None = policy
     while version is not None and version.run is not None:
         if version.run.round.snapshot is not None:
             found.append(version.run.round.snapshot)

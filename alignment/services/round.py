@@ -5,14 +5,14 @@ from django.db import transaction as database
 from alignment.domain.errors import RoundRefused
 from alignment.domain.recipe import Recipe
 from alignment.domain.states import FINAL_ROUND_STATES, DeploymentState, RoundState, VersionKind
-from alignment.models import Deployment, Round
-from alignment.selectors.deployment import deployment_loading
+from alignment.models import Deployment, ModelVersion, Round
+from alignment.selectors.deployment import deployment_live, deployment_loading
 from alignment.selectors.round import round_live
 from alignment.services.deployment import deployment_start
 from alignment.services.ending import round_end
 from alignment.services.freezing import round_freeze
 from alignment.services.permission import manager_ensure
-from alignment.services.specs import live_version
+from alignment.services.specs import adapter_path
 from feedback.dispatch import dispatch
 from feedback.domain.errors import Conflict
 from feedback.domain.states import IllegalTransition, Split
@@ -32,9 +32,12 @@ def round_launch(*, project: Project, recipe: Recipe, by: User) -> Round:
         raise RoundRefused(f"Only a round in labeling can be launched; this project has {state}.")
     if deployment_loading(project=project) is not None:
         raise RoundRefused("A version is being deployed. Launch when it is live.")
-    _check_start(round_, recipe)
+    live = deployment_live(project=project)
+    if live is None:
+        raise RoundRefused("This project has no deployed policy yet.")
+    _check_start(project, recipe, live.version)
     with database.atomic():
-        round_freeze(round=round_, recipe=recipe, by=by)
+        round_freeze(round=round_, recipe=recipe, previous=live.version, by=by)
         dispatch("alignment.round_advance", round_id=round_.pk)
     return round_
 
@@ -71,12 +74,14 @@ def round_cancel(*, round: Round, by: User, reason: str = "") -> None:
     _end(round, RoundState.CANCELLED, by, reason or f"cancelled by {by}")
 
 
-def _check_start(round_: Round, recipe: Recipe) -> None:
-    if recipe.start == "continue" and live_version(round_.project).kind != VersionKind.POLICY:
+def _check_start(project: Project, recipe: Recipe, previous: ModelVersion) -> None:
+    if previous.kind == VersionKind.POLICY:
+        adapter_path(previous)
+    elif recipe.start == "continue":
         raise RoundRefused("There is no adapter to continue: the SFT policy is live. Start fresh.")
     needed = [Split.HELDOUT, Split.POOL] if recipe.method == "rloo" else [Split.HELDOUT]
     for split in needed:
-        if not Prompt.objects.filter(project=round_.project, split=split).exists():
+        if not Prompt.objects.filter(project=project, split=split).exists():
             raise RoundRefused(f"There are no prompts of the split '{split}': import more prompts.")
 
 

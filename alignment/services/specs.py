@@ -9,7 +9,7 @@ from alignment.domain.errors import RoundRefused
 from alignment.domain.recipe import BuildRecipe, Recipe
 from alignment.domain.states import VersionKind
 from alignment.models import ModelVersion, Round, Run
-from alignment.selectors.deployment import deployment_live, version_base, version_path
+from alignment.selectors.deployment import version_base, version_path
 from alignment.selectors.round import round_build
 from alignment.selectors.rundir import artifact_path
 from alignment.services.datasets import (
@@ -117,7 +117,7 @@ def _policy(round_: Round) -> tuple[str, Fields]:
     recipe = Recipe.from_json(round_.recipe)
     fields = recipe.policy | {"seed": recipe.seed, "base": version_path(round_base(round_))}
     if recipe.start == "continue":
-        fields["adapter"] = version_path(live_version(round_.project))
+        fields["adapter"] = adapter_path(round_previous(round_))
         fields["reference"] = "adapter" if recipe.reference == "previous" else "base"
     if recipe.method == "dpo":
         # Without a gold score the other half is the judge's: a policy must not have seen what it is judged by.
@@ -132,13 +132,13 @@ def _policy(round_: Round) -> tuple[str, Fields]:
 
 def _evaluate(round_: Round) -> tuple[str, Fields]:
     recipe, built = Recipe.from_json(round_.recipe), build_recipe(round_.project)
-    live = live_version(round_.project)
+    previous = round_previous(round_)
     judge = {"gold": built.gold} if built.gold else {"judge": _made(round_, "judge")}
     return "evaluate", {"max_new_tokens": built.max_new_tokens} | recipe.evaluation | judge | {
         "seed": recipe.seed,
         "base": version_path(round_base(round_)),
         "policy": _made(round_, "policy"),
-        "previous": version_path(live) if live.kind == VersionKind.POLICY else "",
+        "previous": adapter_path(previous) if previous.kind == VersionKind.POLICY else "",
         "reward": _made(round_, "reward"),
         "prompts": _file(prompts_file(round_, Split.HELDOUT)),
     }
@@ -155,17 +155,25 @@ _TRAIN: dict[str, Callable[[Round], tuple[str, Fields]]] = {
 # ---- What specifications name ---------------------------------------------------------------------------------------
 
 
-def live_version(project: Project) -> ModelVersion:
-    """Return the version that answers now. Raises: RoundRefused."""
-    live = deployment_live(project=project)
-    if live is None:
-        raise RoundRefused("This project has no deployed policy yet.")
-    return live.version
+def round_previous(round: Round) -> ModelVersion:
+    """Return the version that was live when the round was launched."""
+    assert round.previous is not None, f"{round} was not launched"
+    return round.previous
 
 
 def round_base(round: Round) -> ModelVersion:
-    """Return the frozen SFT base under all adapters of the round's project. Raises: RoundRefused."""
-    return version_base(live_version(round.project))
+    """Return the frozen SFT base under all adapters of a launched round."""
+    return version_base(round_previous(round))
+
+
+def adapter_path(version: ModelVersion) -> str:
+    """Return the folder of an adapter that was published. Raises: RoundRefused when files of it are gone."""
+    folder = Path(version_path(version))
+    if not folder.is_dir() or not all((folder / name).is_file() for name in version.files):
+        raise RoundRefused(
+            f"The files of {version} are gone from the artifacts: put them back, or deploy another version."
+        )
+    return str(folder)
 
 
 def _limit(recipe: BuildRecipe) -> Fields:
@@ -187,7 +195,7 @@ def _imported_length(recipe: BuildRecipe) -> int | None:
 
 
 def _made(round_: Round, purpose: str) -> str:
-    return version_path(ModelVersion.objects.get(name=version_name(round_, purpose)))
+    return adapter_path(ModelVersion.objects.get(name=version_name(round_, purpose)))
 
 
 def _run(round_: Round, purpose: str) -> Run:

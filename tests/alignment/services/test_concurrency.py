@@ -56,14 +56,15 @@ def at_once(work: Callable[[], object]) -> list[object]:
 def launched(house):
     """A round just launched, of a project with a gold score."""
     build = BuildRoundFactory(gold="tests.gold:score")
-    DeploymentFactory(project=build.project)
+    live = DeploymentFactory(project=build.project)
     path = house / "preferences.jsonl"
     path.write_text("{}\n")
     snapshot = SnapshotFactory(
         project=build.project, files={"preferences.jsonl": {"path": str(path), "sha256": "", "rows": 1}}
     )
     return RoundFactory(
-        project=build.project, state=RoundState.SNAPSHOT, snapshot=snapshot, recipe=Recipe().to_json()
+        project=build.project, state=RoundState.SNAPSHOT, snapshot=snapshot, previous=live.version,
+        recipe=Recipe().to_json(),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ from tests.feedback.factories import UserFactory
 pytestmark = pytest.mark.django_db(transaction=True)
 
 GOLD = "tests.gold:score"
+CONTINUED = Recipe(method="dpo", start="continue", reference="previous")
 
 
 @pytest.fixture
@@ -187,8 +189,7 @@ def test_a_second_round_continues_the_adapter_on_new_rankings_only(
     round_deploy(round=first, by=boss)
     broker.drain()
     rank_all(project, annotator)
-    again = Recipe(method="dpo", start="continue", reference="previous")
-    second = launched(project, boss, broker, again)
+    second = launched(project, boss, broker, CONTINUED)
     assert second.state == RoundState.GATE
     assert not set(first.snapshot.judgment_ids) & set(second.snapshot.judgment_ids)
     spec = second.runs.get(purpose="policy").spec
@@ -307,6 +308,53 @@ def test_rolling_back_is_deploying_an_older_version(project, boss, annotator, br
     live = deployment_live(project=project)
     assert (live.version, live.reason, live.previous.version) == (sft, "rude at night", round_.policy)
     assert round_live(project=project).number == 2
+
+
+@pytest.fixture
+def second(project, boss, annotator, broker, policy_server, base):
+    """A project whose second round may be launched, with one policy deployed."""
+    build(project, boss, broker, policy_server, base)
+    rank_all(project, annotator)
+    round_deploy(round=launched(project, boss, broker), by=boss)
+    broker.drain()
+    rank_all(project, annotator)
+    return round_live(project=project)
+
+
+def test_what_is_deployed_while_a_round_trains_does_not_change_what_it_trains_on_and_is_compared_with(
+    project, boss, broker, second
+):
+    first = deployment_live(project=project).version
+    sft = version_base(first)
+    second = round_launch(project=project, recipe=CONTINUED, by=boss)
+    deployment_rollback(project=project, version=sft, by=boss, reason="rude at night")
+    broker.drain()
+    second.refresh_from_db()
+    assert second.state == RoundState.GATE, second.error
+    assert deployment_live(project=project).version == sft
+    specs = {run.purpose: run.spec for run in second.runs.all()}
+    assert specs["policy"]["adapter"] == specs["evaluate"]["previous"]
+    assert specs["policy"]["adapter"].endswith(first.path)
+    assert specs["policy"]["reference"] == "adapter"
+    assert second.evaluation.previous == first
+    assert not set(Round.objects.get(number=1).snapshot.judgment_ids) & set(second.snapshot.judgment_ids)
+
+
+def test_a_version_whose_files_are_gone_is_not_continued_and_not_compared_with(project, boss, broker, second, house):
+    first = deployment_live(project=project).version
+    shutil.move(house / "artifacts" / first.path, house / "elsewhere")
+    for recipe in (CONTINUED, Recipe()):
+        with pytest.raises(RoundRefused, match=f"files of {first} are gone"):
+            round_launch(project=project, recipe=recipe, by=boss)
+    second.refresh_from_db()
+    assert second.state == RoundState.LABELING
+    shutil.move(house / "elsewhere", house / "artifacts" / first.path)
+    second = round_launch(project=project, recipe=Recipe(), by=boss)
+    shutil.move(house / "artifacts" / first.path, house / "elsewhere")
+    broker.drain()
+    second.refresh_from_db()
+    assert second.state == RoundState.FAILED
+    assert f"files of {first} are gone" in second.error
 
 
 def test_an_adapter_that_the_server_refuses_leaves_the_pointer_alone(
