@@ -20,6 +20,7 @@ from transformers.pytorch_utils import Conv1D
 
 from modeling.errors import BadInput
 from modeling.model import adapter_files
+from modeling.model.dropout import Dropout
 from modeling.spec import LoraSpec
 
 DEFAULT = "default"
@@ -113,17 +114,20 @@ def _inject(model: PreTrainedModel | PeftModel, config: LoraConfig, name: str) -
         if name in model.peft_config:
             raise BadInput(f"An adapter named {name!r} is loaded already.")
         model.add_adapter(name, config)
-        return _keep_precision(model)
+        return _settle_layers(model)
     if any(isinstance(module, LoraLayer) for module in model.modules()):
         raise BadInput("The model inside an adapted model cannot be adapted again; pass the adapted model itself.")
-    return _keep_precision(get_peft_model(model, config, adapter_name=name))
+    return _settle_layers(get_peft_model(model, config, adapter_name=name))
 
 
-def _keep_precision(model: PeftModel) -> PeftModel:
-    """Let LoRA layers take activations as autocast leaves them; peft would cast each to float32 and back."""
+def _settle_layers(model: PeftModel) -> PeftModel:
+    """Let LoRA layers take activations as autocast leaves them (peft casts them to float32), and drop by `Dropout`."""
     for module in model.modules():
         if isinstance(module, LoraLayer):
             module.cast_input_dtype_enabled = False
+            for name, dropout in module.lora_dropout.items():
+                if type(dropout) is nn.Dropout:
+                    module.lora_dropout[name] = Dropout(dropout.p).train(dropout.training)
     return model
 
 

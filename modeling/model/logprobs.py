@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from modeling.device import Device
 from modeling.model.batching import Example, pack, pad_right, token_budget
+from modeling.model.cores import map_parts
 
 
 def causal_lm(model: Any) -> Any:
@@ -53,9 +54,14 @@ def answer_logprobs(model: Any, examples: Sequence[Example], device: Device) -> 
 @torch.no_grad()
 def sequence_logprobs(model: Any, examples: Sequence[Example], device: Device) -> Tensor:
     """Return logprobs_N, the summed log-probability of each answer, in float64 on the CPU, in the order given."""
+
+    def sums_of(group: list[int]) -> Tensor:
+        logprobs_BA, _ = answer_logprobs(model, [examples[i] for i in group], device)
+        return logprobs_BA.double().sum(dim=1).cpu()
+
     result_N = torch.zeros(len(examples), dtype=torch.float64)
     budget = token_budget(device, causal_lm(model).config.get_text_config().vocab_size)
-    for group in pack([len(example) for example in examples], max_tokens=budget):
-        logprobs_BA, _ = answer_logprobs(model, [examples[i] for i in group], device)
-        result_N[group] = logprobs_BA.double().sum(dim=1).cpu()
+    groups = pack([len(example) for example in examples], max_tokens=budget)
+    for group, sums_B in zip(groups, map_parts(device, sums_of, groups), strict=True):
+        result_N[group] = sums_B
     return result_N

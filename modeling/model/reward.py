@@ -26,6 +26,7 @@ from modeling.errors import BadInput
 from modeling.model.adapter_files import read_weights
 from modeling.model.adapters import load_adapter, new_adapter, save_adapter
 from modeling.model.batching import Example, pack, pad_right, token_budget
+from modeling.model.cores import map_parts
 from modeling.model.logprobs import causal_lm, hidden_states
 from modeling.spec import LoraSpec
 
@@ -44,20 +45,7 @@ class RewardModel:
         self.std = std
 
     def scores(self, examples: Sequence[Example]) -> Tensor:
-        """Return scores_B in float32 with gradients, under whatever adapter is active."""
-        groups = pack([len(example) for example in examples], max_tokens=token_budget(self.device))
-        scores_B = torch.cat([self._scores_of([examples[i] for i in group]) for group in groups])
-        order_B = torch.tensor([i for group in groups for i in group], device=scores_B.device)
-        return scores_B[order_B.argsort()]
-
-    @torch.no_grad()
-    def score_all(self, examples: Sequence[Example]) -> Tensor:
-        """Return scores_N on the CPU for any number of answers, in their order; makes its adapter the active one."""
-        self.model.set_adapter(self.name, inference_mode=True)
-        self.model.eval()
-        return self.scores(examples).cpu()
-
-    def _scores_of(self, examples: Sequence[Example]) -> Tensor:
+        """Return scores_B in float32 with gradients, under whatever adapter is active, from one forward pass."""
         device = self.device.torch_device
         ids_BT = pad_right([example.tokens for example in examples], device=device)
         rows = [row for row, example in enumerate(examples) for _ in example.answer]
@@ -68,6 +56,18 @@ class RewardModel:
         scores_K: Tensor = getattr(causal_lm(self.model), HEAD)(hidden_KD.float()).squeeze(1)
         answers = scores_K.split([len(example.answer) for example in examples])
         return torch.stack([values[-1] + values.mean() for values in answers])
+
+    @torch.no_grad()
+    def score_all(self, examples: Sequence[Example]) -> Tensor:
+        """Return scores_N on the CPU for any number of answers, in their order; makes its adapter the active one."""
+        self.model.set_adapter(self.name, inference_mode=True)
+        self.model.eval()
+        groups = pack([len(example) for example in examples], max_tokens=token_budget(self.device))
+        scores_N = torch.zeros(len(examples))
+        found = map_parts(self.device, lambda group: self.scores([examples[i] for i in group]).cpu(), groups)
+        for group, scores_B in zip(groups, found, strict=True):
+            scores_N[group] = scores_B
+        return scores_N
 
     def standardised(self, examples: Sequence[Example]) -> Tensor:
         """Return scores in units of the spread over the training answers, around their mean."""

@@ -17,10 +17,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from modeling.device import Device
 from modeling.errors import BadInput
 from modeling.model.adapter_switching import adapter_fused
+from modeling.model.cores import map_parts
 from modeling.sampling.cached_model import CachedModel
 from modeling.sampling.decoding import Completion, DecodingSettings
 from modeling.sampling.group_run import GroupRun, OnToken
-from modeling.sampling.grouping import MAX_ROWS, group_rows
+from modeling.sampling.grouping import MAX_ROWS, Group, group_rows
 
 OnProgress = Callable[[int, int], None]
 """Called with the number of finished rows and of all rows. It may raise to stop."""
@@ -58,14 +59,19 @@ class Sampler:
         settings.validate()
         self._check(prompts, seeds)
         stop_ids = self._stop_ids(settings)
+
+        def run_group(group: Group) -> list[tuple[int, Completion]]:
+            with self._precision():
+                return GroupRun(self._cached, self.tokenizer, group, settings, seeds, stop_ids, on_token).run()
+
         completions: dict[int, Completion] = {}
         training = self.model.training
         self.model.eval()
         try:
-            with adapter_fused(self.model), torch.inference_mode(), self._precision():
-                for group in group_rows(prompts, self._max_rows(prompts, settings), may_pad=self._cached.may_pad):
-                    run = GroupRun(self._cached, self.tokenizer, group, settings, seeds, stop_ids, on_token)
-                    completions.update(run.run())
+            with adapter_fused(self.model), torch.inference_mode():
+                groups = list(group_rows(prompts, self._max_rows(prompts, settings), may_pad=self._cached.may_pad))
+                for finished in map_parts(self.device, run_group, groups):
+                    completions.update(finished)
                     if on_progress:
                         on_progress(len(completions), len(prompts))
         finally:

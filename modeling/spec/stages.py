@@ -68,7 +68,7 @@ class PretrainSpec(Spec):
     n_layers: int = 4
     n_heads: int = 4
     context_length: int = 256
-    n_tokens: int = 2_000_000
+    n_tokens: int = 1_600_000
     batch_size: int = 8
     matrix_learning_rate: float = 0.02
     """Of Muon, which trains the matrices inside the layers."""

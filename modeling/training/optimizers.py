@@ -11,6 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from modeling.device import Device
+from modeling.model.cores import map_parts
 from modeling.training.state import state_read, state_write
 
 _ADAMW_BETAS = (0.9, 0.95)
@@ -25,38 +27,46 @@ class _Part:
     optimizer: torch.optim.Optimizer
     peak_learning_rate: float
 
+    def step(self, factor: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.peak_learning_rate * factor
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
 
 class PretrainOptimizer:
-    """Both optimizers under one schedule."""
+    """Both optimizers under one schedule, the matrices in two halves so that two cores share the work."""
 
     def __init__(
-        self, model: torch.nn.Module, *, matrix_learning_rate: float, learning_rate: float, weight_decay: float
+        self,
+        model: torch.nn.Module,
+        device: Device,
+        *,
+        matrix_learning_rate: float,
+        learning_rate: float,
+        weight_decay: float,
     ) -> None:
         named = dict(model.named_parameters())
         # An embedding is a table of rows, not a map between spaces: orthogonal updates make no sense there.
-        matrices = {name: tensor for name, tensor in named.items() if tensor.ndim == 2 and "layers." in name}
+        matrices = [name for name, tensor in named.items() if tensor.ndim == 2 and "layers." in name]
+        halves = {"muon-0": matrices[::2], "muon-1": matrices[1::2]}
         others = {name: tensor for name, tensor in named.items() if name not in matrices}
-        muon = torch.optim.Muon(
-            list(matrices.values()), lr=matrix_learning_rate, momentum=_MUON_MOMENTUM, weight_decay=weight_decay
-        )
         adamw = torch.optim.AdamW(
             list(others.values()), lr=learning_rate, betas=_ADAMW_BETAS, weight_decay=0.0, fused=True
         )
-        self._parts = (
-            _Part("muon", matrices, muon, matrix_learning_rate),
-            _Part("adamw", others, adamw, learning_rate),
-        )
-        self._parameters = list(named.values())
+        self._parts = [_Part("adamw", others, adamw, learning_rate)]
+        for name, half in halves.items():
+            muon = torch.optim.Muon(
+                [named[matrix] for matrix in half],
+                lr=matrix_learning_rate, momentum=_MUON_MOMENTUM, weight_decay=weight_decay,
+            )  # fmt: skip
+            self._parts.append(_Part(name, {matrix: named[matrix] for matrix in half}, muon, matrix_learning_rate))
+        self._parameters, self._device = list(named.values()), device
 
-    def step(self, loss: Tensor, factor: float) -> None:
-        """Take one step down the loss at this share of the peak learning rates."""
-        loss.backward()
+    def step(self, factor: float) -> None:
+        """Take one step along the gradients at this share of the peak learning rates, and forget them."""
         torch.nn.utils.clip_grad_norm_(self._parameters, _MAX_GRAD_NORM)
-        for part in self._parts:
-            for group in part.optimizer.param_groups:
-                group["lr"] = part.peak_learning_rate * factor
-            part.optimizer.step()
-            part.optimizer.zero_grad(set_to_none=True)
+        list(map_parts(self._device, lambda part: part.step(factor), self._parts))
 
     def write(self, folder: Path) -> None:
         """Write weights and moments into the folder."""

@@ -19,6 +19,7 @@ from modeling.device import Device, pick_device
 from modeling.errors import BadInput, Refused, Stopped
 from modeling.model.attention import pretraining_attention_name
 from modeling.model.base import load_tokenizer
+from modeling.model.cores import backward_parts, map_parts
 from modeling.rundir import RunDir
 from modeling.spec import PretrainSpec
 from modeling.training.optimizers import PretrainOptimizer
@@ -28,6 +29,7 @@ from modeling.training.schedule import warm_cosine
 _STEP = "step.txt"
 _N_REPORTS = 200  # points of the loss curve; more than a page can show
 _N_EVALUATIONS = 10
+_TOKENS_PER_PART = 512  # on a CPU; small enough that every core has something to do
 _HELD_OUT_TOKENS = 32_768  # half a second on two cores, and a standard error near 0.01 nats
 
 
@@ -84,9 +86,10 @@ class _Loop:
         self, spec: PretrainSpec, run: RunDir, device: Device, model: LlamaForCausalLM, packed: Packed
     ) -> None:
         self.spec, self.run, self.device, self.model, self.held_out = spec, run, device, model, packed.held_out
+        self.parameters = dict(model.named_parameters())
         self.windows = Windows(packed.train, length=spec.context_length, seed=spec.seed)
         self.optimizer = PretrainOptimizer(
-            model, matrix_learning_rate=spec.matrix_learning_rate, learning_rate=spec.learning_rate,
+            model, device, matrix_learning_rate=spec.matrix_learning_rate, learning_rate=spec.learning_rate,
             weight_decay=spec.weight_decay,
         )  # fmt: skip
         self.tokens_per_step = spec.batch_size * spec.context_length
@@ -130,21 +133,33 @@ class _Loop:
         }
 
     def _train_step(self) -> float:
-        loss = self._loss(self.windows.batch(self.step, self.spec.batch_size))
-        value = float(loss.detach())
+        value = sum(backward_parts(self.device, self.parameters, self._part_loss, self._parts()))
         if not math.isfinite(value):
             raise Refused(f"The loss became {value} at step {self.step}: training diverged. Lower learning_rate.")
-        self.optimizer.step(loss, self._factor(self.step))
+        self.optimizer.step(self._factor(self.step))
         return value
 
+    def _parts(self) -> list[np.ndarray]:
+        windows = self.windows.batch(self.step, self.spec.batch_size)
+        per_part = max(1, _TOKENS_PER_PART // self.spec.context_length) if self.device.is_cpu else len(windows)
+        return [windows[start : start + per_part] for start in range(0, len(windows), per_part)]
+
+    def _part_loss(self, windows: np.ndarray) -> tuple[Tensor, float]:
+        loss = self._loss(windows) * (len(windows) / self.spec.batch_size)
+        return loss, float(loss.detach())
+
     def _loss(self, windows: np.ndarray) -> Tensor:
-        """Return the mean cross entropy of a batch of windows (B, T + 1)."""
+        """Return the mean cross entropy of windows (B, T + 1)."""
         tokens_BT = torch.from_numpy(windows).to(self.device.torch_device)
         with self.device.autocast():
             # No mask: scaled-dot-product attention then takes its fast causal path.
             hidden_BTD = self.model.model(input_ids=tokens_BT[:, :-1], use_cache=False).last_hidden_state
             logits_BTV = self.model.lm_head(hidden_BTD)
         return functional.cross_entropy(logits_BTV.float().flatten(0, 1), tokens_BT[:, 1:].flatten())
+
+    @torch.no_grad()
+    def _window_loss(self, window: np.ndarray) -> float:
+        return float(self._loss(window[None]))
 
     def _factor(self, step: int) -> float:
         return warm_cosine(step, self.n_steps, warmup_share=self.spec.warmup_share)
@@ -160,14 +175,13 @@ class _Loop:
             self._report(held_out_loss=value)
         return value
 
-    @torch.no_grad()
     def _held_out_loss(self, tokens: Tokens) -> float | None:
         length = self.spec.context_length
         n_windows = min((len(tokens) - 1) // length, max(1, _HELD_OUT_TOKENS // length))
         if n_windows == 0:
             return None
         windows = np.stack([tokens[i * length : (i + 1) * length + 1] for i in range(n_windows)]).astype(np.int64)
-        losses = [float(self._loss(windows[i : i + 1])) for i in range(n_windows)]
+        losses = map_parts(self.device, self._window_loss, list(windows))
         return sum(losses) / n_windows
 
     # -- checkpoints

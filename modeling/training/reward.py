@@ -23,6 +23,9 @@ from modeling.device import pick_device
 from modeling.errors import BadInput, Refused, Stopped
 from modeling.evaluation.bootstrap import bootstrap_ratio
 from modeling.model.base import base_sha256, load_base, load_tokenizer
+from modeling.model.batching import token_budget
+from modeling.model.cores import backward_parts, map_parts
+from modeling.model.dropout import dropout_seeded
 from modeling.model.reward import RewardModel, reward_model_new, reward_model_save
 from modeling.rundir import RunDir
 from modeling.spec import RewardSpec
@@ -34,8 +37,6 @@ from modeling.training.state import optimizer_for, state_read, state_write, trai
 
 MAX_GRAD_NORM = 1.0
 N_BOOTSTRAP = 2_000
-MAX_BATCH_TOKENS = 16_384
-"""Tokens whose activations are alive at once: with long contexts a batch is gone through in parts."""
 
 
 @dataclass
@@ -134,8 +135,7 @@ class RewardTraining:
             self._checkpoint_if_due(index, step, done_before + step)
             rate = self.spec.learning_rate * warm_cosine(step, len(fit.batches))
             self.optimizer.param_groups[0]["lr"] = rate
-            torch.manual_seed(hash((self.spec.seed, index, step)))  # LoRA dropout, if any, must not depend on the past
-            loss, accuracy = self._step(fit.batches[step])
+            loss, accuracy = self._step(fit.batches[step], dropout_seed=hash((self.spec.seed, index, step)))
             if not math.isfinite(loss):
                 raise Refused(f"Reward training diverged in {fit.name} at step {step}: lower learning_rate.")
             done = done_before + step + 1
@@ -145,15 +145,19 @@ class RewardTraining:
             else:
                 self.run.metrics(done, loss=loss, accuracy=accuracy, learning_rate=rate)
 
-    def _step(self, batch: Sequence[Comparison]) -> tuple[float, float]:
-        n_pairs = sum(len(comparison.pairs) for comparison in batch)
-        loss_sum, n_right = 0.0, 0
-        for part in _split_by_tokens(batch):
-            chosen_P, rejected_P = _pair_scores(self.reward, part)
-            losses_P = bradley_terry_losses(chosen_P, rejected_P)
-            torch.autograd.backward(losses_P.sum() / n_pairs)
-            loss_sum += float(losses_P.detach().sum())
-            n_right += int(pairs_right(chosen_P, rejected_P).sum())
+    def _step(self, batch: Sequence[Comparison], *, dropout_seed: int) -> tuple[float, float]:
+        device, n_pairs = self.reward.device, sum(len(comparison.pairs) for comparison in batch)
+
+        def loss_of(numbered: tuple[int, list[Comparison]]) -> tuple[Tensor, tuple[float, int]]:
+            number, part = numbered
+            with dropout_seeded(hash((dropout_seed, number)) % 2**63, device):
+                chosen_P, rejected_P = _pair_scores(self.reward, part)
+            loss = bradley_terry_losses(chosen_P, rejected_P).sum()
+            return loss / n_pairs, (float(loss.detach()), int(pairs_right(chosen_P, rejected_P).sum()))
+
+        parts = list(enumerate(_split_by_tokens(batch, token_budget(device))))
+        sums = backward_parts(device, self.parameters, loss_of, parts)
+        loss_sum, n_right = sum(loss for loss, _ in sums), sum(right for _, right in sums)
         torch.nn.utils.clip_grad_norm_(self.parameters.values(), MAX_GRAD_NORM)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -162,14 +166,21 @@ class RewardTraining:
     @torch.no_grad()
     def _test(self, fit: Fit) -> None:
         self.reward.model.eval()
-        for part in _batches_of(fit.held_out):
-            for comparison, (chosen_P, rejected_P) in zip(part, _scores_by_prompt(self.reward, part), strict=True):
-                losses_P = bradley_terry_losses(chosen_P, rejected_P)
-                n_right = int(pairs_right(chosen_P, rejected_P).sum())
-                self.held_out.append(HeldOut(len(comparison.pairs), n_right, float(losses_P.double().sum())))
+        by_length = sorted(fit.held_out, key=_longest)
+        parts = _split_by_tokens(by_length, token_budget(self.reward.device))
+        for found in map_parts(self.reward.device, self._test_part, parts):
+            self.held_out.extend(found)
         if fit.held_out:
             figures = held_out_figures(self.held_out, n_bootstrap=100)
             self.run.message(f"After {fit.name}: held-out accuracy {figures['reward_accuracy']:.3f}.")
+
+    def _test_part(self, part: Sequence[Comparison]) -> list[HeldOut]:
+        found = []
+        for comparison, (chosen_P, rejected_P) in zip(part, _scores_by_prompt(self.reward, part), strict=True):
+            losses_P = bradley_terry_losses(chosen_P, rejected_P)
+            n_right = int(pairs_right(chosen_P, rejected_P).sum())
+            found.append(HeldOut(len(comparison.pairs), n_right, float(losses_P.double().sum())))
+        return found
 
     def _reset(self) -> None:
         with torch.no_grad():
@@ -227,23 +238,22 @@ def _pair_scores(reward: RewardModel, part: Sequence[Comparison]) -> tuple[Tenso
     return torch.cat(chosen), torch.cat(rejected)
 
 
-def _split_by_tokens(batch: Sequence[Comparison]) -> list[list[Comparison]]:
-    """Cut a batch into parts that one forward pass may hold; the gradients of the parts add up to the batch's."""
+def _split_by_tokens(batch: Sequence[Comparison], max_tokens: int) -> list[list[Comparison]]:
+    """Cut a batch into parts of one forward pass each; the gradients of the parts add up to the batch's."""
     parts: list[list[Comparison]] = []
     n_rows, width = 0, 0
     for comparison in batch:
-        wider = max(width, *(len(example) for example in comparison.examples))
-        if not parts or (n_rows + len(comparison.examples)) * wider > MAX_BATCH_TOKENS:
+        wider = max(width, _longest(comparison))
+        if not parts or (n_rows + len(comparison.examples)) * wider > max_tokens:
             parts.append([])
-            n_rows, wider = 0, max(len(example) for example in comparison.examples)
+            n_rows, wider = 0, _longest(comparison)
         parts[-1].append(comparison)
         n_rows, width = n_rows + len(comparison.examples), wider
     return parts
 
 
-def _batches_of(held_out: Sequence[Comparison]) -> list[list[Comparison]]:
-    by_length = sorted(held_out, key=lambda comparison: max(len(example) for example in comparison.examples))
-    return _split_by_tokens(by_length) if by_length else []
+def _longest(comparison: Comparison) -> int:
+    return max(len(example) for example in comparison.examples)
 
 
 def _measure_scores(reward: RewardModel, comparisons: Sequence[Comparison]) -> None:

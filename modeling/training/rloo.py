@@ -25,6 +25,8 @@ from modeling.errors import BadInput, Refused, Stopped
 from modeling.model.adapters import load_adapter, new_adapter, save_adapter
 from modeling.model.base import base_sha256, load_base, load_tokenizer
 from modeling.model.batching import Example, pack, token_budget
+from modeling.model.cores import backward_parts
+from modeling.model.dropout import dropout_seeded
 from modeling.model.logprobs import answer_logprobs, causal_lm, sequence_logprobs
 from modeling.model.reward import RewardModel, reward_model_load
 from modeling.rundir import RunDir
@@ -83,6 +85,15 @@ def run(spec: RLOOSpec, run: RunDir) -> dict[str, Any]:
     return metrics | {"n_prompts_skipped": n_skipped}
 
 
+@dataclass
+class Part:
+    """Answers that go through the model together, N of the step's; their log-probabilities before the first update."""
+
+    rows: list[int]
+    dropout_seed: int
+    old_logprobs: Tensor | None = None  # (N, A)
+
+
 class RLOOTraining:
     """The loop; its whole state is the step, the policy's adapter and its optimizer."""
 
@@ -108,10 +119,9 @@ class RLOOTraining:
         history: list[dict[str, float]] = []
         for step in range(self._resume(), self.spec.n_steps):
             self._checkpoint_if_due(step)
-            torch.manual_seed(_stream(self.spec.seed, step).getrandbits(48))  # LoRA dropout must not depend on the past
             self.optimizer.param_groups[0]["lr"] = self.spec.learning_rate * warm_linear(step, self.spec.n_steps)
             rollout = self._rollout(step)
-            figures = self._describe(rollout) | self._update(rollout)
+            figures = self._describe(rollout) | self._update(rollout, dropout=_stream(self.spec.seed, step))
             self._refuse_divergence(step, figures)
             self.run.metrics(step + 1, **figures)
             self.run.progress(step + 1, self.spec.n_steps)
@@ -160,35 +170,41 @@ class RLOOTraining:
         with self.model.disable_adapter():
             return policy_N - sequence_logprobs(self.model, examples, self.device)
 
-    def _update(self, rollout: Rollout) -> dict[str, float]:
+    def _update(self, rollout: Rollout, *, dropout: random.Random) -> dict[str, float]:
         """Take one optimizer step per inner epoch and return what it was made of."""
         self.model.set_adapter(POLICY)
         self.model.train()
         n_tokens = sum(len(example.answer) for example in rollout.examples)
-        budget = token_budget(self.device, causal_lm(self.model).config.get_text_config().vocab_size)
-        groups = pack([len(example) for example in rollout.examples], max_tokens=budget)
-        old: list[Tensor] = []
-        loss_sum = entropy_sum = grad_norm = 0.0
+        parts = self._parts(rollout, dropout)
+        loss = entropy = grad_norm = 0.0
         for epoch in range(self.spec.inner_epochs):
-            for index, group in enumerate(groups):
-                logprobs_NA, entropies_NA = answer_logprobs(
-                    self.model, [rollout.examples[i] for i in group], self.device
-                )
-                if epoch == 0:
-                    old.append(logprobs_NA.detach())
-                    entropy_sum += float(entropies_NA.sum())
-                advantages_N = rollout.advantages[group].to(logprobs_NA)
-                lengths_N1 = torch.tensor([[len(rollout.examples[i].answer)] for i in group], device=logprobs_NA.device)
-                mask_NA = torch.arange(logprobs_NA.shape[1], device=logprobs_NA.device) < lengths_N1
-                loss = (
-                    policy_gradient_loss(logprobs_NA, old[index], advantages_N, mask_NA, clip=self.spec.clip) / n_tokens
-                )
-                torch.autograd.backward(loss)
-                loss_sum += float(loss.detach())
+            sums = backward_parts(
+                self.device, self.parameters, lambda part: self._part_loss(rollout, part, n_tokens), parts
+            )
+            loss += sum(part_loss for part_loss, _ in sums) / self.spec.inner_epochs
+            if epoch == 0:
+                entropy = sum(part_entropy for _, part_entropy in sums) / n_tokens
             grad_norm = float(torch.nn.utils.clip_grad_norm_(self.parameters.values(), MAX_GRAD_NORM))
             self.optimizer.step()
             self.optimizer.zero_grad()
-        return {"loss": loss_sum / self.spec.inner_epochs, "entropy": entropy_sum / n_tokens, "grad_norm": grad_norm}
+        return {"loss": loss, "entropy": entropy, "grad_norm": grad_norm}
+
+    def _parts(self, rollout: Rollout, dropout: random.Random) -> list[Part]:
+        budget = token_budget(self.device, causal_lm(self.model).config.get_text_config().vocab_size)
+        rows = pack([len(example) for example in rollout.examples], max_tokens=budget)
+        return [Part(group, dropout.getrandbits(62)) for group in rows]
+
+    def _part_loss(self, rollout: Rollout, part: Part, n_tokens: int) -> tuple[Tensor, tuple[float, float]]:
+        examples = [rollout.examples[row] for row in part.rows]
+        with dropout_seeded(part.dropout_seed, self.device):
+            logprobs_NA, entropies_NA = answer_logprobs(self.model, examples, self.device)
+        if part.old_logprobs is None:
+            part.old_logprobs = logprobs_NA.detach()
+        lengths_N1 = torch.tensor([[len(example.answer)] for example in examples], device=logprobs_NA.device)
+        mask_NA = torch.arange(logprobs_NA.shape[1], device=logprobs_NA.device) < lengths_N1
+        advantages_N = rollout.advantages[part.rows].to(logprobs_NA)
+        loss = policy_gradient_loss(logprobs_NA, part.old_logprobs, advantages_N, mask_NA, clip=self.spec.clip)
+        return loss / n_tokens, (float(loss.detach()) / n_tokens, float(entropies_NA.sum()))
 
     def _describe(self, rollout: Rollout) -> dict[str, float]:
         return {

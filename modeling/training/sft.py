@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from trl import SFTConfig, SFTTrainer
 
@@ -18,12 +19,17 @@ from modeling.device import Device, pick_device
 from modeling.errors import BadInput
 from modeling.model.adapters import new_adapter
 from modeling.model.base import load_base, load_tokenizer
+from modeling.model.cores import backward_parts
+from modeling.model.dropout import dropout_seeded
 from modeling.rundir import RunDir
+from modeling.sampling.randomness import mix_seeds
 from modeling.spec import SFTSpec
 from modeling.training.ordering import order_by_length
+from modeling.training.state import trainable_parameters
 from modeling.training.trainer import train_to_end, trainer_arguments
 
 _IGNORED = -100  # what torch's cross entropy skips
+_ROWS_PER_PART = 4
 _N_SAMPLES = 5
 _SAMPLE_TOKENS = 64
 
@@ -87,10 +93,37 @@ def _trained(
     lengths = [len(row["input_ids"]) for row in rows]
     order = order_by_length(lengths, batch_size=spec.batch_size, epochs=spec.epochs, seed=spec.seed)
     dataset = Dataset.from_list([rows[index] for index in order])
-    trainer = SFTTrainer(model=model, args=config, train_dataset=dataset, processing_class=tokenizer)
+    trainer = CoresSFTTrainer(device, model=model, args=config, train_dataset=dataset, processing_class=tokenizer)
     loss = train_to_end(trainer, run, checkpoint_every_s=spec.checkpoint_every_s)
     trained: PreTrainedModel = model.merge_and_unload() if spec.method == "lora" else model
     return trained.eval(), loss
+
+
+class CoresSFTTrainer(SFTTrainer):
+    """trl's trainer; on a CPU each core takes rows of its own out of a batch."""
+
+    def __init__(self, device: Device, **options: Any) -> None:
+        super().__init__(**options)
+        self.device = device
+
+    def training_step(
+        self, model: Any, inputs: dict[str, Tensor], num_items_in_batch: Tensor | int | None = None
+    ) -> Tensor:
+        """Add a batch's gradients to the parameters' and return its loss."""
+        if not self.device.is_cpu or num_items_in_batch is None:
+            loss: Tensor = super().training_step(model, inputs, num_items_in_batch)
+            return loss
+        model.train()
+        step, n_rows = self.state.global_step, len(inputs["input_ids"])
+
+        def loss_of(start: int) -> tuple[Tensor, float]:
+            part = {name: values[start : start + _ROWS_PER_PART] for name, values in inputs.items()}
+            with dropout_seeded(mix_seeds(self.args.seed, step, start), self.device):
+                loss = self.compute_loss(model, part, num_items_in_batch=num_items_in_batch)
+            return loss, float(loss.detach())
+
+        parts = range(0, n_rows, _ROWS_PER_PART)
+        return torch.tensor(sum(backward_parts(self.device, trainable_parameters(model), loss_of, parts)))
 
 
 @torch.no_grad()
