@@ -6,18 +6,16 @@ from alignment.domain.errors import RoundRefused
 from alignment.domain.recipe import Recipe
 from alignment.domain.states import RoundState
 from alignment.models import ModelVersion, Round
+from alignment.selectors.ranking import rankings_usable
 from alignment.selectors.version import version_continued
+from alignment.services.checking import rankings_check
 from alignment.services.specs import build_recipe
-from feedback.domain.errors import Conflict, Invalid
+from feedback.domain.errors import Conflict
 from feedback.domain.states import BatchState, IllegalTransition
 from feedback.models import Snapshot, User
 from feedback.services.batch import batch_close
 from feedback.services.snapshot import snapshot_create
 from feedback.services.transition import transition
-
-MIN_PAIRS = 20
-MIN_PROMPTS = 10
-"""Below these the five folds of the reward model hold two prompts each and every figure is noise."""
 
 
 def round_freeze(*, round: Round, recipe: Recipe, previous: ModelVersion, by: User) -> None:
@@ -32,16 +30,10 @@ def round_freeze(*, round: Round, recipe: Recipe, previous: ModelVersion, by: Us
     if round.batch is not None and round.batch.state == BatchState.OPEN:
         batch_close(batch=round.batch, by=by, reason=f"round {round.number} was launched")
     needs_halves = not build_recipe(round.project).gold
-    try:
-        snapshot = snapshot_create(
-            project=round.project,
-            by=by,
-            not_in=_trained_on(previous) if recipe.start == "continue" else (),
-            halves=needs_halves,
-        )
-    except Invalid as error:
-        raise RoundRefused(error.message) from error
-    _check_size(snapshot, halves=2 if needs_halves else 1)
+    not_in = _trained_on(previous) if recipe.start == "continue" else ()
+    usable = rankings_usable(project=round.project, not_in=not_in, halves=needs_halves)
+    rankings_check(recipe=recipe, usable=usable)
+    snapshot = snapshot_create(project=round.project, by=by, not_in=not_in, halves=needs_halves)
     Round.objects.filter(pk=round.pk).update(snapshot=snapshot)
     round.snapshot = snapshot
 
@@ -55,14 +47,3 @@ def _trained_on(policy: ModelVersion) -> list[Snapshot]:
             found.append(version.run.round.snapshot)
         version = version_continued(version)
     return found
-
-
-def _check_size(snapshot: Snapshot, *, halves: int) -> None:
-    pairs, prompts = snapshot.counts["pairs"], snapshot.counts["prompts"]
-    if pairs >= MIN_PAIRS * halves and prompts >= MIN_PROMPTS * halves:
-        return
-    why = " (half of them train the judge)" if halves == 2 else ""
-    raise RoundRefused(
-        f"There are {pairs} ranked pairs of {prompts} prompts; training needs at least {MIN_PAIRS * halves} pairs of "
-        f"{MIN_PROMPTS * halves} prompts{why}. Let people rank more."
-    )

@@ -4,19 +4,19 @@ from django.db import transaction as database
 
 from alignment.domain.errors import RoundRefused
 from alignment.domain.recipe import Recipe
-from alignment.domain.states import FINAL_ROUND_STATES, DeploymentState, RoundState, VersionKind
-from alignment.models import Deployment, ModelVersion, Round
+from alignment.domain.states import FINAL_ROUND_STATES, DeploymentState, RoundState
+from alignment.models import Deployment, Round
 from alignment.selectors.deployment import deployment_live, deployment_loading
 from alignment.selectors.round import round_live
+from alignment.services.checking import previous_check, prompts_check
 from alignment.services.deployment import deployment_start
 from alignment.services.ending import round_end
 from alignment.services.freezing import round_freeze
 from alignment.services.permission import manager_ensure
-from alignment.services.specs import adapter_path
 from feedback.dispatch import dispatch
 from feedback.domain.errors import Conflict
-from feedback.domain.states import IllegalTransition, Split
-from feedback.models import Project, Prompt, User
+from feedback.domain.states import IllegalTransition
+from feedback.models import Project, User
 
 
 def round_launch(*, project: Project, recipe: Recipe, by: User) -> Round:
@@ -35,7 +35,8 @@ def round_launch(*, project: Project, recipe: Recipe, by: User) -> Round:
     live = deployment_live(project=project)
     if live is None:
         raise RoundRefused("This project has no deployed policy yet.")
-    _check_start(project, recipe, live.version)
+    previous_check(recipe=recipe, previous=live.version)
+    prompts_check(recipe=recipe, project=project)
     with database.atomic():
         round_freeze(round=round_, recipe=recipe, previous=live.version, by=by)
         dispatch("alignment.round_advance", round_id=round_.pk)
@@ -72,17 +73,6 @@ def round_cancel(*, round: Round, by: User, reason: str = "") -> None:
     if round.state in FINAL_ROUND_STATES:
         raise RoundRefused("This round has already ended.")
     _end(round, RoundState.CANCELLED, by, reason or f"cancelled by {by}")
-
-
-def _check_start(project: Project, recipe: Recipe, previous: ModelVersion) -> None:
-    if previous.kind == VersionKind.POLICY:
-        adapter_path(previous)
-    elif recipe.start == "continue":
-        raise RoundRefused("There is no adapter to continue: the SFT policy is live. Start fresh.")
-    needed = [Split.HELDOUT, Split.POOL] if recipe.method == "rloo" else [Split.HELDOUT]
-    for split in needed:
-        if not Prompt.objects.filter(project=project, split=split).exists():
-            raise RoundRefused(f"There are no prompts of the split '{split}': import more prompts.")
 
 
 def _at_gate(round_: Round) -> None:

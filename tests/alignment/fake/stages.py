@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-N_PROMPTS = {"ranked": 60, "pool": 30, "heldout": 20}
+N_PROMPTS = {"ranked": 60, "pool": 40, "heldout": 20}
 
 GOOD = {
     "win_rate": 0.75, "win_rate_low": 0.7, "win_rate_high": 0.8, "win_rate_previous": 0.6, "kl_nats": 3.0,

@@ -268,7 +268,7 @@ def test_a_round_that_cannot_train_is_refused_before_anything_changes(
     project, boss, annotator, broker, policy_server, base
 ):
     first = build(project, boss, broker, policy_server, base)
-    with pytest.raises(RoundRefused, match="no new judgments"):
+    with pytest.raises(RoundRefused, match="there are 0 ranked pairs of 0 prompts"):
         round_launch(project=project, recipe=Recipe(), by=boss)
     assignment = assignment_claim(project=project, annotator=annotator)
     judgment_submit(assignment_id=assignment.pk, annotator=annotator, ranks=[1, 2, 3], client_key="k")
