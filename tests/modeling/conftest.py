@@ -47,6 +47,15 @@ def make_tiny_llama(tokenizer: PreTrainedTokenizerFast, *, seed: int = 0, **chan
     return LlamaForCausalLM(config)
 
 
+def fill(model: torch.nn.Module, seed: int) -> None:
+    """Give every trainable parameter random values: a policy or a reward model with an arbitrary but fixed taste."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.copy_(torch.randn(parameter.shape, generator=generator))
+
+
 @pytest.fixture
 def tiny_llama(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     """A fresh Llama: two layers, width 16, random weights of a fixed seed."""

@@ -1,4 +1,4 @@
-"""Real processes, killed with SIGKILL in the middle of training, go on from their checkpoint to the same bytes."""
+"""Real processes, killed with SIGKILL in the middle, go on from their checkpoint to the same bytes."""
 
 import os
 import subprocess
@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from modeling.model.adapters import new_adapter, save_adapter
+from modeling.model.base import base_sha256, load_base
+from modeling.model.reward import reward_model_new, reward_model_save
+from modeling.spec import LoraSpec
 from modeling.spec.result import RESULT
+from tests.modeling.conftest import fill
 from tests.modeling.stopping import folder_bytes
 from tests.modeling.test_reward import preference_rows
 
@@ -16,13 +21,38 @@ pytestmark = pytest.mark.slow
 DEADLINE_S = 120  # a crowded machine takes half a minute to import torch
 
 
+LORA = LoraSpec(rank=2, alpha=4)
+ARTIFACTS = {"reward": "reward", "dpo": "adapter", "rloo": "adapter", "evaluate": ""}
+
+
 @pytest.fixture
-def flags(tiny_base, write_jsonl):
-    rows = write_jsonl(preference_rows(16))
-    return [
-        "--base", str(tiny_base), "--preferences", rows.path, "--batch-pairs", "1", "--epochs", "6", "--lora.rank", "2",
-        "--learning-rate", "0.01", "--checkpoint-every-s", "0.2",
+def commands(tiny_base, write_jsonl, tmp_path, cpu):
+    sha256 = base_sha256(tiny_base)
+    for seed, name in enumerate(("reward", "judge")):
+        reward = reward_model_new(load_base(tiny_base, cpu), LORA, cpu, seed=seed)
+        fill(reward.model, seed)
+        reward_model_save(reward, tmp_path / name, base_sha256=sha256)
+    policy = new_adapter(load_base(tiny_base, cpu), LORA, seed=2)
+    fill(policy, 2)
+    save_adapter(policy, tmp_path / "policy", base_sha256=sha256)
+    asked = [{"id": f"p{i}", "messages": [{"role": "user", "content": f"What eats {i}?"}]} for i in range(60)]
+    prompts = write_jsonl(asked, "prompts.jsonl").path
+    preferences = [
+        "--preferences", write_jsonl(preference_rows(16)).path, "--batch-pairs", 1, "--epochs", 6, "--lora.rank", 2,
+        "--lora.alpha", 4, "--learning-rate", 0.01,
     ]  # fmt: skip
+    return {
+        "reward": preferences,
+        "dpo": preferences,
+        "rloo": [
+            "--reward", tmp_path / "reward", "--prompts", prompts, "--lora.rank", 2, "--n-steps", 40,
+            "--prompts-per-step", 4, "--max-new-tokens", 16,
+        ],
+        "evaluate": [
+            "--policy", tmp_path / "policy", "--reward", tmp_path / "reward", "--judge", tmp_path / "judge",
+            "--prompts", prompts, "--max-new-tokens", 100,
+        ],
+    }  # fmt: skip
 
 
 def start(stage: str, run_dir: Path, flags: list[str]) -> subprocess.Popen:
@@ -41,8 +71,9 @@ def wait_for_checkpoint(run_dir: Path, process: subprocess.Popen) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize(("stage", "artifact"), [("reward", "reward"), ("dpo", "adapter")])
-def test_a_killed_run_ends_in_the_bytes_of_one_that_was_not(stage, artifact, flags, tmp_path):
+@pytest.mark.parametrize("stage", ARTIFACTS)
+def test_a_killed_run_ends_in_the_bytes_of_one_that_was_not(stage, commands, tiny_base, tmp_path):
+    flags = ["--base", str(tiny_base), "--checkpoint-every-s", "0.2", *map(str, commands[stage])]
     assert start(stage, tmp_path / "whole", flags).wait(DEADLINE_S) == 0
     first = start(stage, tmp_path / "first", flags)
     wait_for_checkpoint(tmp_path / "first", first)
@@ -52,5 +83,5 @@ def test_a_killed_run_ends_in_the_bytes_of_one_that_was_not(stage, artifact, fla
     second = start(stage, tmp_path / "second", [*flags, "--resume-from", str(tmp_path / "first")])
     assert second.wait(DEADLINE_S) == 0
     assert "Going on from" in (tmp_path / "second" / "events.jsonl").read_text(encoding="utf-8")
-    ours, theirs = (folder_bytes(tmp_path / name / "artifacts" / artifact) for name in ("second", "whole"))
+    ours, theirs = (folder_bytes(tmp_path / name / "artifacts" / ARTIFACTS[stage]) for name in ("second", "whole"))
     assert ours == theirs

@@ -16,7 +16,7 @@ from modeling.rundir import RunDir
 from modeling.spec import LoraSpec, RLOOSpec
 from modeling.training import rloo
 from modeling.training.tokenizer import save_tokenizer
-from tests.modeling.conftest import make_tiny_llama, read_events
+from tests.modeling.conftest import fill, make_tiny_llama, read_events
 from tests.modeling.stopping import StoppingRunDir, folder_bytes
 
 
@@ -37,11 +37,7 @@ def reward_folder(tiny_base, tmp_path_factory, cpu):
     """A reward model with random weights: an arbitrary but fixed taste."""
     folder = tmp_path_factory.mktemp("reward") / "reward"
     reward = reward_model_new(load_base(tiny_base, cpu), LoraSpec(rank=2, alpha=4), cpu, seed=1)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in reward.model.parameters():
-            if parameter.requires_grad:
-                parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    fill(reward.model, 1)
     reward_model_save(reward, folder, base_sha256=base_sha256(tiny_base))
     return folder
 

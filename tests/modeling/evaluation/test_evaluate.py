@@ -2,7 +2,6 @@ import dataclasses
 import json
 
 import pytest
-import torch
 
 from modeling.errors import BadInput, Stopped
 from modeling.evaluation import evaluate, parts, recompute
@@ -12,7 +11,7 @@ from modeling.model.base import base_sha256, load_base
 from modeling.model.reward import reward_model_new, reward_model_save
 from modeling.rundir import RunDir
 from modeling.spec import EvaluateSpec, LoraSpec, SpecError
-from tests.modeling.conftest import make_tiny_llama, read_events
+from tests.modeling.conftest import fill, make_tiny_llama, read_events
 
 LORA = LoraSpec(rank=2, alpha=4)
 
@@ -23,14 +22,6 @@ def likes_short(_prompt: str, answer: str) -> float:
 
 def likes_nothing(_prompt: str, _answer: str) -> float:
     return float("nan")
-
-
-def fill(model, seed):
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.requires_grad:
-                parameter.copy_(torch.randn(parameter.shape, generator=generator))
 
 
 @pytest.fixture(scope="module")
