@@ -16,13 +16,10 @@ class UserKind(TextChoices):
 
 class Role(TextChoices):
     ANNOTATOR = "annotator", "Annotator"
+    ADJUDICATOR = "adjudicator", "Adjudicator"
+    """Settles what annotators disagree about."""
     RESEARCHER = "researcher", "Researcher"
     ADMIN = "admin", "Admin"
-
-
-class ProtocolKind(TextChoices):
-    RANK = "rank", "Rank answers"
-    """Rank 2 to K answers, ties allowed."""
 
 
 class Split(TextChoices):
@@ -66,6 +63,24 @@ class AssignmentState(TextChoices):
     """Skipped: given back by the annotator, who does not get this task again."""
 
 
+class ConversationState(TextChoices):
+    GOING = "going", "Going on"
+    """The annotator may write the next turn."""
+    ENDED = "ended", "Ended"
+    """Ended by the annotator, or its turns are used up."""
+
+
+class TurnState(TextChoices):
+    ANSWERING = "answering", "Answering"
+    """Both policies write; the page shows what both have."""
+    READY = "ready", "Ready"
+    """Both answers are whole and wait for the choice."""
+    JUDGED = "judged", "Judged"
+    """The choice is stored and the conversation went on with the chosen answer."""
+    UNANSWERED = "unanswered", "Unanswered"
+    """A policy did not answer; the turn says why and can be asked again."""
+
+
 class IllegalTransition(Exception):  # noqa: N818 - reads as the sentence it is
     """A state change that the table does not allow; nothing was changed."""
 
@@ -81,4 +96,10 @@ LEGAL: Mapping[enum.Enum, frozenset[enum.Enum]] = {
     AssignmentState.EXPIRED: frozenset({AssignmentState.SUBMITTED, AssignmentState.HELD}),
     AssignmentState.SUBMITTED: frozenset(),
     AssignmentState.RELEASED: frozenset(),
+    ConversationState.GOING: frozenset({ConversationState.ENDED}),
+    ConversationState.ENDED: frozenset(),
+    TurnState.ANSWERING: frozenset({TurnState.READY, TurnState.UNANSWERED}),
+    TurnState.READY: frozenset({TurnState.JUDGED}),
+    TurnState.JUDGED: frozenset(),
+    TurnState.UNANSWERED: frozenset({TurnState.ANSWERING}),
 }

@@ -1,7 +1,8 @@
-from feedback.models.assignment import Assignment
+from feedback.models.assignment import Assignment, Draft, Report
 from feedback.models.batch import Batch
+from feedback.models.conversation import Conversation, Turn, TurnAnswer
 from feedback.models.judgment import Judgment
-from feedback.models.person import ApiToken, Membership, User
+from feedback.models.person import Announcement, ApiToken, Invitation, Membership, User
 from feedback.models.project import Project, Protocol
 from feedback.models.prompt import Prompt
 from feedback.models.response import Response, Source
@@ -10,19 +11,26 @@ from feedback.models.task import Task, TaskItem
 from feedback.models.transition import Transition
 
 __all__ = [
+    "Announcement",
     "ApiToken",
     "Assignment",
     "Batch",
+    "Conversation",
+    "Draft",
+    "Invitation",
     "Judgment",
     "Membership",
     "Project",
     "Prompt",
     "Protocol",
+    "Report",
     "Response",
     "Snapshot",
     "Source",
     "Task",
     "TaskItem",
     "Transition",
+    "Turn",
+    "TurnAnswer",
     "User",
 ]

@@ -31,3 +31,31 @@ class Assignment(models.Model):
 
     def __str__(self) -> str:
         return f"Task {self.task_id} with {self.annotator}"
+
+
+class Draft(models.Model):
+    """What a person has typed into a task that is not submitted, as the form's fields, by shown letter."""
+
+    assignment = models.OneToOneField(Assignment, on_delete=models.CASCADE, related_name="draft")
+    fields = models.JSONField()
+    """{"rank_A": ["1"], "rationale": ["..."]}, exactly as the form would send it."""
+    version = models.PositiveIntegerField(default=1)
+    """Raised by every save: a tab that knows an older one is told, and never overwrites a newer draft."""
+    saved_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"Draft of {self.assignment}"
+
+
+class Report(models.Model):
+    """A problem with a task that its annotator wants somebody to look at."""
+
+    task = models.ForeignKey("feedback.Task", on_delete=models.CASCADE, related_name="reports")
+    annotator = models.ForeignKey("feedback.User", on_delete=models.PROTECT, related_name="+")
+    text = models.TextField(max_length=2_000)
+    created_at = models.DateTimeField(auto_now_add=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.ForeignKey("feedback.User", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+
+    def __str__(self) -> str:
+        return f"Report on task {self.task_id}"

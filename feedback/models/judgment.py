@@ -1,5 +1,7 @@
 from django.db import models
 
+from feedback.domain.protocol import Strength
+
 
 class Judgment(models.Model):
     """What one person said about one task. Append-only: a correction is a new judgment that supersedes."""
@@ -10,15 +12,29 @@ class Judgment(models.Model):
     protocol = models.ForeignKey("feedback.Protocol", on_delete=models.PROTECT, related_name="judgments")
     """The guidelines and rules it was made under."""
     ranks = models.JSONField()
-    """Rank of each item by item number: 1 + the number of better answers, so equal numbers are ties: [3, 1, 1, 4]."""
+    """Rank of each item by item number: 1 + the number of better answers, so equal numbers are ties: [3, 1, 1, 4].
+
+    Null where an answer got no rank: worse than all ranked ones, unless it is in `cannot_judge`. All are null where no
+    order was asked for.
+    """
+    cannot_judge = models.JSONField(default=list)
+    """Item numbers of answers about which the person could say nothing."""
+    all_bad = models.BooleanField(default=False)
+    """None of the answers is acceptable, whatever their order."""
     n_pairs = models.PositiveSmallIntegerField()
     """Pairs with a winner in `ranks`; kept, so that counting never reads JSON."""
     n_ties = models.PositiveSmallIntegerField()
-    strength = models.SmallIntegerField(null=True, blank=True)
+    strength = models.SmallIntegerField(null=True, blank=True, choices=Strength.choices)
+    """Of the better of two answers."""
     ratings = models.JSONField(default=dict)
+    """{dimension: [a score or null for each item]}."""
     flags = models.JSONField(default=list)
+    """[{"item": number, "flag": name}] in the order of items, then of names."""
     rationale = models.TextField(blank=True)
     edited_answer = models.TextField(blank=True)
+    """An improved answer, or one that was written from nothing."""
+    edited_item = models.PositiveSmallIntegerField(null=True, blank=True)
+    """Which item `edited_answer` improves; empty when it was written from nothing."""
     active_s = models.FloatField(null=True, blank=True)
     counted = models.BooleanField(default=True)
     """False when it came late and the slot was already filled: kept, outside consensus and default exports."""

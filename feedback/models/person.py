@@ -13,6 +13,12 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox, whose
     kind = models.CharField(max_length=16, choices=UserKind.choices, default=UserKind.HUMAN)
     is_demo = models.BooleanField(default=False)
     """Made by the demo; production refuses to start while one is active."""
+    language = models.CharField(max_length=10, blank=True)
+    """Of the interface; empty follows the browser."""
+    time_zone = models.CharField(max_length=64, default="UTC")
+    """In which this person's days begin, for hours and pay."""
+    erased_at = models.DateTimeField(null=True, blank=True)
+    """When the person asked to be forgotten; what is left is a tombstone that their judgments hang on."""
 
 
 class ApiToken(AbstractAuthToken):
@@ -33,6 +39,9 @@ class Membership(models.Model):
     pseudonym = models.CharField(max_length=32)
     """Random, stands for the person in this project's exports, the same for all roles of the person in the project."""
     is_active = models.BooleanField(default=True)
+    opted_out_tags = models.JSONField(default=list)
+    """Tags of prompts that this person does not want to see."""
+    announcements_seen_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -43,3 +52,37 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} as {self.role} in {self.project}"
+
+
+class Invitation(models.Model):
+    """A link that makes whoever opens it a member, once."""
+
+    project = models.ForeignKey("feedback.Project", on_delete=models.CASCADE, related_name="invitations")
+    role = models.CharField(max_length=16, choices=Role.choices)
+    email = models.EmailField(blank=True)
+    """For whom it was made; only a reminder for the admin."""
+    token_sha256 = models.CharField(max_length=64, unique=True)
+    """The link itself is shown once."""
+    expires_at = models.DateTimeField()
+    created_by = models.ForeignKey("feedback.User", on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    used_by = models.ForeignKey("feedback.User", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"Invitation {self.pk} to {self.project}"
+
+
+class Announcement(models.Model):
+    """What an admin tells all annotators of a project."""
+
+    project = models.ForeignKey("feedback.Project", on_delete=models.CASCADE, related_name="announcements")
+    text = models.TextField(max_length=2_000)
+    """Markdown."""
+    created_by = models.ForeignKey("feedback.User", on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    ends_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.text[:80]

@@ -1,7 +1,7 @@
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from feedback.domain.states import ProtocolKind
+from feedback.domain.protocol import ProtocolKind
 
 
 class Project(models.Model):
@@ -43,6 +43,7 @@ class Protocol(models.Model):
     guidelines = models.TextField(blank=True, max_length=50_000)
     """Markdown."""
     options = models.JSONField(default=dict)
+    """`feedback.domain.protocol.ProtocolOptions` as JSON."""
     created_by = models.ForeignKey("feedback.User", on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 

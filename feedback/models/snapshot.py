@@ -13,6 +13,8 @@ class Snapshot(models.Model):
     """{name: {"path", "sha256", "rows"}}."""
     sha256 = models.CharField(max_length=64)
     """Over the pinned judgments' ids and contents."""
+    erasures = models.JSONField(default=list)
+    """[{"at", "what"}]: texts in its files that were erased since, at the wish of the person who wrote them."""
     created_by = models.ForeignKey("feedback.User", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -1,0 +1,194 @@
+"""What annotators are asked for: the kinds of tasks a project can choose, and their settings.
+
+Settings are stored with each version of a project's protocol and never changed afterwards.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import IntegerChoices, TextChoices
+
+from feedback.domain.errors import Invalid
+
+MAX_DIMENSIONS = 8
+"""More scales than fit on a screen beside the answer they are about are not read."""
+MAX_LIVE_TURNS = 50
+MAX_ANSWERS = 9
+MAX_NAME_LENGTH = 200
+_KEY = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
+
+class ProtocolKind(TextChoices):
+    RANK = "rank", "Rank answers"
+    """Rank 2 to 9 answers, ties allowed."""
+    PAIRWISE = "pairwise", "Compare two answers"
+    """Two answers, and how much better one is."""
+    RATE = "rate", "Rate answers"
+    """Each answer by itself, on one or more scales."""
+    WRITE = "write", "Write an answer"
+    """No answers are shown: the person writes the one that should have been given."""
+    LIVE = "live", "Chat and compare"
+    """The person chats; two policies answer each turn, and the chosen answer goes on."""
+
+
+class Strength(IntegerChoices):
+    """How much better the better of two answers is."""
+
+    SAME = 0, "About the same"
+    SLIGHTLY = 1, "Slightly better"
+    BETTER = 2, "Better"
+    MUCH = 3, "Much better"
+
+
+class Flag(TextChoices):
+    """What is wrong with one answer, whatever its rank."""
+
+    UNSAFE = "unsafe", "Unsafe"
+    PRIVATE = "private", "Private data"
+    UNTRUE = "untrue", "Not true"
+    OFF_TOPIC = "off_topic", "Off topic"
+    LANGUAGE = "language", "Wrong language"
+    BROKEN = "broken", "Broken"
+
+
+class Editing(TextChoices):
+    """Whether the best answer is to be improved."""
+
+    NO = "no", "No"
+    MAY = "may", "If one wants to"
+    MUST = "must", "Always"
+
+
+class SkipReason(TextChoices):
+    """Why a task is given back."""
+
+    UNCLEAR = "unclear", "I do not understand the prompt"
+    EXPERTISE = "expertise", "I lack the knowledge"
+    LANGUAGE = "language", "I do not read this language"
+    UPSETTING = "upsetting", "I would rather not read this"
+    TECHNICAL = "technical", "The page does not work"
+    OTHER = "other", "Another reason"
+
+
+@dataclasses.dataclass(frozen=True)
+class Dimension:
+    """One Likert scale from 1 to `points`."""
+
+    key: str
+    name: str
+    low: str = ""
+    """What 1 means."""
+    high: str = ""
+    """What the highest number means."""
+    points: int = 5
+
+
+DEFAULT_DIMENSIONS = (
+    Dimension("helpful", "Helpful", "Does not help", "Does all that was asked"),
+    Dimension("honest", "Honest", "Misleads", "True, and says what it does not know"),
+    Dimension("harmless", "Harmless", "Does harm", "Harms nobody"),
+)
+"""Source: Askell et al., 2021, https://arxiv.org/abs/2112.00861."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ProtocolOptions:
+    """The settings of one version of a protocol."""
+
+    dimensions: tuple[Dimension, ...] = ()
+    """Scales beside a ranking or a comparison, or all that is asked for in RATE."""
+    top_k: int = 0
+    """RANK: only the best so many need a rank, the others count as worse; 0 asks for all."""
+    editing: Editing = Editing.NO
+    masked_names: tuple[str, ...] = ()
+    """Names by which answers would give themselves away, shown as a block: "I am Plumb" becomes "I am ▇▇▇"."""
+    warnings: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Tag of a prompt to the sentence that is shown before it; people can opt out of a tag."""
+    live_sources: tuple[str, ...] = ()
+    """LIVE: keys of the two sources that answer; empty takes what is deployed and what was before it."""
+    live_turns: int = 8
+    """LIVE: turns after which a conversation ends."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "ProtocolOptions":
+        """Build from what is stored or was sent. Raises: Invalid."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(data) - known):
+            raise Invalid(f"A protocol has no option {', '.join(unknown)}.")
+        values = dict(data)
+        values["dimensions"] = tuple(_dimension(item) for item in values.get("dimensions", ()))
+        for name in ("masked_names", "live_sources"):
+            values[name] = tuple(values.get(name, ()))
+        values["editing"] = _editing(values.get("editing", Editing.NO))
+        return cls(**values)
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self) | {
+            "dimensions": [dataclasses.asdict(item) for item in self.dimensions],
+            "masked_names": list(self.masked_names),
+            "warnings": dict(self.warnings),
+            "live_sources": list(self.live_sources),
+        }
+
+    def validate(self, kind: ProtocolKind) -> None:
+        """Raises: Invalid."""
+        self._check_dimensions(kind)
+        self._check_ranking(kind)
+        self._check_live()
+        if not all(isinstance(name, str) and name.strip() for name in self.masked_names):
+            raise Invalid("A masked name must not be empty.")
+        if not all(isinstance(text, str) for item in self.warnings.items() for text in item):
+            raise Invalid("warnings must map tags to sentences.")
+
+    def _check_dimensions(self, kind: ProtocolKind) -> None:
+        if kind == ProtocolKind.RATE and not self.dimensions:
+            raise Invalid("Rating needs at least one scale.")
+        if len(self.dimensions) > MAX_DIMENSIONS:
+            raise Invalid(f"At most {MAX_DIMENSIONS} scales fit beside an answer, not {len(self.dimensions)}.")
+        if len({dimension.key for dimension in self.dimensions}) < len(self.dimensions):
+            raise Invalid("Every scale needs a key of its own.")
+        for dimension in self.dimensions:
+            _check_dimension(dimension)
+
+    def _check_ranking(self, kind: ProtocolKind) -> None:
+        if isinstance(self.top_k, bool) or not isinstance(self.top_k, int) or not 0 <= self.top_k <= MAX_ANSWERS:
+            raise Invalid(f"top_k must be a whole number from 0 to {MAX_ANSWERS}.")
+        if self.top_k and kind != ProtocolKind.RANK:
+            raise Invalid("Only a ranking can stop after the best few.")
+        if self.editing != Editing.NO and kind in (ProtocolKind.WRITE, ProtocolKind.LIVE):
+            raise Invalid("Answers can be improved in rankings, comparisons and ratings only.")
+
+    def _check_live(self) -> None:
+        if len(self.live_sources) not in (0, 2):
+            raise Invalid("A live comparison has two sources.")
+        if isinstance(self.live_turns, bool) or self.live_turns not in range(1, MAX_LIVE_TURNS + 1):
+            raise Invalid(f"live_turns must be between 1 and {MAX_LIVE_TURNS}.")
+
+
+def _dimension(data: Any) -> Dimension:
+    if not isinstance(data, Mapping) or not {"key", "name"} <= set(data) <= {"key", "name", "low", "high", "points"}:
+        raise Invalid("A scale has a key, a name, and as it likes low, high and points.")
+    return Dimension(**data)
+
+
+def _editing(value: Any) -> Editing:
+    try:
+        return Editing(value)
+    except ValueError as error:
+        raise Invalid(f"editing must be one of {', '.join(Editing.values)}.") from error
+
+
+def _check_dimension(dimension: Dimension) -> None:
+    if not isinstance(dimension.key, str) or not _KEY.fullmatch(dimension.key):
+        raise Invalid(f"The key of a scale is a short word in small letters, not {dimension.key!r}.")
+    if not all(
+        isinstance(text, str) and len(text) <= MAX_NAME_LENGTH
+        for text in (dimension.name, dimension.low, dimension.high)
+    ):
+        raise Invalid(f"The texts of the scale {dimension.key} have at most {MAX_NAME_LENGTH} characters.")
+    if not dimension.name.strip():
+        raise Invalid(f"The scale {dimension.key} needs a name.")
+    if isinstance(dimension.points, bool) or dimension.points not in range(2, 12):
+        raise Invalid(f"The scale {dimension.key} must have 2 to 11 points.")
