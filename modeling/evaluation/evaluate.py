@@ -85,7 +85,8 @@ class Evaluation:
         n_finished, rows = self._resume(sides.prompts)
         for number in range(n_finished, len(parts)):
             part = parts[number]
-            if self.run.should_stop or time.monotonic() - self.saved_at >= self.spec.checkpoint_every_s:
+            due = number > n_finished and time.monotonic() - self.saved_at >= self.spec.checkpoint_every_s
+            if due or self.run.should_stop:
                 self._checkpoint(number, rows)
             answers = sides.sample(part, on_progress=self._progress(parts, number, rows))
             for position, records in zip(part.prompts, self._records(part.side, answers), strict=True):

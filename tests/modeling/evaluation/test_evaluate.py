@@ -221,6 +221,13 @@ def test_checkpoints_come_by_the_clock(spec, in_small_parts, run_dir):
     assert names == ["step-00000012", "step-00000013"]
 
 
+def test_nothing_is_kept_before_there_is_something_to_keep(spec, run_dir, monkeypatch):
+    kept = []
+    monkeypatch.setattr(run_dir, "save_checkpoint", lambda step, _write: kept.append(step))
+    evaluate.run(dataclasses.replace(spec, checkpoint_every_s=0.0), run_dir)
+    assert kept == [1, 2, 3, 4]
+
+
 def test_a_stop_is_heard_between_groups_of_answers(spec, run_dir):
     run_dir.request_stop()
     with pytest.raises(Stopped):
