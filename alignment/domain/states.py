@@ -14,7 +14,7 @@ class RoundState(TextChoices):
     LABELING = "labeling", "Labeling"
     """People rank; nothing is launched yet."""
     SNAPSHOT = "snapshot", "Freezing the rankings"
-    """Launched: the batch is closed and the judgments are pinned."""
+    """Launched: the batch is closed, and what was ranked until then is pinned."""
     REWARD = "reward", "Training the reward model"
     POLICY = "policy", "Training the policy"
     EVALUATION = "evaluation", "Evaluating"

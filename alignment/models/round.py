@@ -26,6 +26,8 @@ class Round(models.Model):
     snapshot = models.ForeignKey(
         "feedback.Snapshot", null=True, blank=True, on_delete=models.PROTECT, related_name="rounds"
     )
+    last_judgment_id = models.BigIntegerField(default=0)
+    """The newest ranking at the launch: what was ranked after it belongs to the next round."""
     policy = models.ForeignKey(
         "alignment.ModelVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="rounds"
     )

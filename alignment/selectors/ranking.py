@@ -20,10 +20,12 @@ class Usable:
     n_prompts: int
 
 
-def rankings_usable(*, project: Project, not_in: Sequence[Snapshot] = (), halves: bool = False) -> dict[str, Usable]:
+def rankings_usable(
+    *, project: Project, until_judgment_id: int, not_in: Sequence[Snapshot], halves: bool
+) -> dict[str, Usable]:
     """Count the rankings that stand and that no snapshot of `not_in` holds: by half, or all under an empty name."""
     left_out = {judgment_id for snapshot in not_in for judgment_id in snapshot.judgment_ids}
-    ranked = judgments_counted(project=project).filter(n_pairs__gt=0)
+    ranked = judgments_counted(project=project).filter(n_pairs__gt=0, pk__lte=until_judgment_id)
     pairs: dict[str, dict[int, int]] = {
         half: defaultdict(int) for half in ((REWARD_HALF, JUDGE_HALF) if halves else ("",))
     }

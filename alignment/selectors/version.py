@@ -80,6 +80,17 @@ def version_continued(version: ModelVersion) -> ModelVersion | None:
     )
 
 
+def version_snapshots(version: ModelVersion) -> list[Snapshot]:
+    """Return the snapshots that a policy's adapter was trained on, also those of the adapters that it continued."""
+    found: list[Snapshot] = []
+    step: ModelVersion | None = version
+    while step is not None and step.run is not None:
+        if step.run.round.snapshot is not None:
+            found.append(step.run.round.snapshot)
+        step = version_continued(step)
+    return found
+
+
 def version_lineage(version: ModelVersion) -> LineageStep:
     """Walk back from a version to the rankings, the people, the snapshot, the base and the texts behind it."""
     known = ModelVersion.objects.select_related("run__round__snapshot", "run__round__launched_by", "parent")

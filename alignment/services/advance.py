@@ -20,6 +20,7 @@ from alignment.services.deployment import deployment_finish
 from alignment.services.ending import round_end
 from alignment.services.ensure import run_ensure
 from alignment.services.opening import batch_plan
+from alignment.services.pinning import round_pin
 from alignment.services.sampling import batch_sample_send
 from alignment.services.specs import build_recipe, round_base
 from alignment.services.version import version_publish
@@ -38,7 +39,9 @@ _ALL_THE_SAME = (
 def round_advance(*, round_id: int) -> None:
     """Move a round through every step that is ready. Does nothing when none is."""
     while True:
-        round_ = Round.objects.select_related("project", "batch", "snapshot", "previous__parent").get(pk=round_id)
+        round_ = Round.objects.select_related("project", "batch", "snapshot", "launched_by", "previous__parent").get(
+            pk=round_id
+        )
         step = _STEPS.get(RoundState(round_.state))
         if step is None or not _take(step, round_):
             return
@@ -108,7 +111,7 @@ def _sampling(round_: Round) -> bool:
 
 
 def _snapshot(round_: Round) -> bool:
-    transition(obj=round_, to=RoundState.REWARD)
+    round_pin(round=round_)
     return True
 
 

@@ -13,7 +13,7 @@ from alignment.models import Deployment, Round, Run
 from alignment.runs.lease import lease_claim
 from alignment.services.advance import round_advance
 from alignment.services.deployment import deployment_finish
-from feedback.models import Transition
+from feedback.models import Snapshot, Transition
 from tests.alignment.factories import (
     BuildRoundFactory,
     DeploymentFactory,
@@ -22,7 +22,7 @@ from tests.alignment.factories import (
     RoundFactory,
     RunFactory,
 )
-from tests.feedback.factories import PromptFactory, SnapshotFactory
+from tests.feedback.factories import JudgmentFactory, MembershipFactory, PromptFactory, SnapshotFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -78,6 +78,21 @@ def test_advancing_at_once_makes_one_run_and_one_transition(broker, launched):
     assert Run.objects.get().purpose == "reward"
     assert Transition.objects.filter(object_type="alignment.round", object_id=launched.pk).count() == 1
     assert broker.names() == ["alignment.run_execute"]
+
+
+def test_freezing_the_rankings_at_once_makes_one_snapshot(broker, launched):
+    annotator = MembershipFactory(project=launched.project).user
+    judgments = [
+        JudgmentFactory(assignment__task__project=launched.project, assignment__annotator=annotator) for _ in "ab"
+    ]
+    Round.objects.filter(pk=launched.pk).update(snapshot=None, last_judgment_id=judgments[0].pk)
+    launched.snapshot.delete()
+    at_once(lambda: round_advance(round_id=launched.pk))
+    launched.refresh_from_db()
+    assert launched.state == RoundState.REWARD
+    assert launched.snapshot == Snapshot.objects.get()
+    assert launched.snapshot.judgment_ids == [judgments[0].pk]
+    assert Run.objects.get().purpose == "reward"
 
 
 def test_a_failed_run_ends_its_round_once_and_opens_one_next(broker, launched):

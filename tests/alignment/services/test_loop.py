@@ -284,6 +284,30 @@ def test_a_round_that_cannot_train_is_refused_before_anything_changes(
     assert rank_all(project, annotator) == 23
 
 
+def test_a_launch_writes_no_dataset_and_what_is_ranked_after_it_belongs_to_the_next_round(
+    project, boss, annotator, broker, policy_server, base, house
+):
+    build(project, boss, broker, policy_server, base)
+    held = assignment_claim(project=project, annotator=annotator)
+    other = UserFactory()
+    member_add(project=project, user=other, role=Role.ANNOTATOR, by=boss)
+    assert rank_all(project, other) == 23
+    first = round_launch(project=project, recipe=Recipe(), by=boss)
+    assert not project.snapshots.exists()
+    assert not (house / "artifacts" / "snapshots").exists()
+    late = judgment_submit(assignment_id=held.pk, annotator=annotator, ranks=[1, 2, 3], client_key="late").judgment
+    broker.drain()
+    first.refresh_from_db()
+    assert (first.state, first.snapshot.counts["judgments"]) == (RoundState.GATE, 23)
+    assert late.pk not in first.snapshot.judgment_ids
+    round_deploy(round=first, by=boss)
+    broker.drain()
+    rank_all(project, other)
+    second = launched(project, boss, broker, CONTINUED)
+    assert late.pk in second.snapshot.judgment_ids
+    assert not set(first.snapshot.judgment_ids) & set(second.snapshot.judgment_ids)
+
+
 def test_a_round_is_launched_once(project, boss, annotator, broker, policy_server, base):
     build(project, boss, broker, policy_server, base)
     rank_all(project, annotator)

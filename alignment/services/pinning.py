@@ -1,0 +1,44 @@
+"""Writing the rankings that a launch froze as a dataset, so that everything after it reads files and no live rows."""
+
+from django.db import transaction as database
+
+from alignment.domain.recipe import Recipe
+from alignment.domain.states import RoundState
+from alignment.models import Round
+from alignment.selectors.version import version_snapshots
+from alignment.services.specs import build_recipe, round_previous
+from feedback.domain.errors import Conflict
+from feedback.models import Snapshot
+from feedback.selectors.judgment import judgments_counted
+from feedback.services.snapshot import snapshot_create
+from feedback.services.transition import transition
+
+
+def round_pin(*, round: Round) -> None:
+    """Pin the rankings that stood at the launch and let the training begin. Raises: Conflict: look again."""
+    with database.atomic():
+        # Holds the round's row: a second worker waits here, finds the round moved on, and writes no second snapshot.
+        # SQLite holds everybody who writes: 2.7 s for 5,000 rankings of four answers each.
+        if not Round.objects.filter(pk=round.pk, state=round.state).update(state=round.state):
+            raise Conflict(f"{round} has changed meanwhile; look again.")
+        transition(obj=round, to=RoundState.REWARD, snapshot=round.snapshot or _snapshot(round))
+
+
+def _snapshot(round_: Round) -> Snapshot:
+    continues = Recipe.from_json(round_.recipe).start == "continue"
+    snapshot = snapshot_create(
+        project=round_.project,
+        by=round_.launched_by,
+        not_in=[*(version_snapshots(round_previous(round_)) if continues else ()), *_later(round_)],
+        halves=not build_recipe(round_.project).gold,
+    )
+    if snapshot.judgment_ids[-1] > round_.last_judgment_id:
+        raise Conflict(f"Somebody judged while {round_} was frozen; look again.")
+    return snapshot
+
+
+def _later(round_: Round) -> list[Snapshot]:
+    """Return what came after the launch as a snapshot to leave out, which is never saved."""
+    later = judgments_counted(project=round_.project).filter(pk__gt=round_.last_judgment_id)
+    judgment_ids = list(later.values_list("pk", flat=True))
+    return [Snapshot(project=round_.project, judgment_ids=judgment_ids)] if judgment_ids else []
