@@ -1,4 +1,4 @@
-"""Static files under names with a hash, so that browsers keep them for ever; modules that import each other included."""
+"""Static files under names with a hash, so that browsers keep them for ever; modules too."""
 
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
