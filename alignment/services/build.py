@@ -7,10 +7,10 @@ from django.db import transaction as database
 from django.db.models import Max
 from django.utils import timezone
 
-from alignment.domain.errors import RoundRefused
+from alignment.domain.errors import DeploymentRefused, RoundRefused
 from alignment.domain.recipe import BuildRecipe
 from alignment.domain.states import DeploymentState, RoundState, RunState, VersionKind
-from alignment.models import ModelVersion, Round
+from alignment.models import Deployment, ModelVersion, Round
 from alignment.selectors.build import build_stages
 from alignment.selectors.round import round_live
 from alignment.selectors.rundir import artifact_path
@@ -52,10 +52,7 @@ def build_step(*, round: Round) -> None:
             return
     policy = _policy(round)
     _prompts(round)
-    deployment = round.deployments.order_by("-id").first()
-    if deployment is None:
-        assert round.launched_by is not None, "a build is started by somebody"
-        deployment = deployment_start(project=round.project, version=policy, by=round.launched_by, round=round)
+    deployment = _deployment(round, policy)
     if deployment.state == DeploymentState.FAILED:
         raise RoundRefused(f"The SFT policy could not be deployed: {deployment.error}")
     deployment_finish(deployment_id=deployment.pk)
@@ -79,6 +76,20 @@ def _policy(round_: Round) -> ModelVersion:
     if round_.policy_id != policy.pk:
         Round.objects.filter(pk=round_.pk).update(policy=policy)
     return policy
+
+
+def _deployment(round_: Round, policy: ModelVersion) -> Deployment:
+    """Return the deployment that the build began, or begin it; of two workers at once one begins and both go on."""
+    begun = round_.deployments.order_by("-id")
+    if deployment := begun.first():
+        return deployment
+    assert round_.launched_by is not None, "a build is started by somebody"
+    try:
+        return deployment_start(project=round_.project, version=policy, by=round_.launched_by, round=round_)
+    except DeploymentRefused:
+        if deployment := begun.first():
+            return deployment
+        raise
 
 
 def _prompts(round_: Round) -> None:

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from alignment.domain.recipe import Recipe
-from alignment.domain.states import DeploymentState, RoundState, RunState
+from alignment.domain.states import DeploymentState, RoundState, RunState, VersionKind
 from alignment.models import Deployment, Round, Run
 from alignment.runs.lease import lease_claim
 from alignment.services.advance import round_advance
@@ -103,6 +103,19 @@ def test_a_failed_run_ends_its_round_once_and_opens_one_next(broker, launched):
         (0, RoundState.DEPLOYED), (1, RoundState.FAILED), (2, RoundState.SAMPLING),
     ]  # fmt: skip
     assert launched.project.batches.count() == 1
+
+
+def test_a_build_that_two_workers_advance_deploys_once_and_does_not_fail(broker, house, monkeypatch):
+    round_ = BuildRoundFactory(state=RoundState.BUILDING)
+    sft = ModelVersionFactory(project=round_.project, kind=VersionKind.SFT, parent=None)
+    monkeypatch.setattr("alignment.services.build.build_stages", lambda _: [])
+    monkeypatch.setattr("alignment.services.build._policy", lambda _: sft)
+    monkeypatch.setattr("alignment.services.build._prompts", lambda _: None)
+    monkeypatch.setattr("alignment.services.build.deployment_finish", lambda *, deployment_id: None)
+    at_once(lambda: round_advance(round_id=round_.pk))
+    assert Deployment.objects.get(round=round_).version == sft
+    round_.refresh_from_db()
+    assert round_.state == RoundState.BUILDING
 
 
 def test_a_deployment_goes_live_once(broker, launched, policy_server):
