@@ -82,7 +82,7 @@ def _let_others_first(pid: int, more: int) -> None:
     """
     nice = min(_NICEST, os.getpriority(os.PRIO_PROCESS, pid) + more)  # a site that was started nicer stays so
     os.setpriority(os.PRIO_PROCESS, pid, nice)
-    # A help, not a need: some kernels lack the file or refuse the write (EINVAL in a sandbox, EAGAIN soon after another).
+    # A help, not a need: some kernels lack the file or refuse the write (EINVAL in a sandbox, EAGAIN after another).
     with contextlib.suppress(OSError):
         Path(f"/proc/{pid}/autogroup").write_text(str(nice))
 
