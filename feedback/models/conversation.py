@@ -54,6 +54,10 @@ class TurnAnswer(models.Model):
     text = models.TextField(blank=True)
     is_whole = models.BooleanField(default=False)
     finish_reason = models.CharField(max_length=16, blank=True)
+    lease = models.UUIDField(null=True, blank=True)
+    """Of the worker that writes it; who no longer holds it stops."""
+    beat_at = models.DateTimeField(null=True, blank=True)
+    """Last sign of life of that worker, or when the answer was asked for."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["turn", "source"], name="turn_answer_once")]
