@@ -33,6 +33,18 @@ class ProtocolKind(TextChoices):
     """The person chats; two policies answer each turn, and the chosen answer goes on."""
 
 
+def answers_of_task(kind: ProtocolKind, wanted: int) -> int:
+    """Return how many answers each task of a kind shows, where the project wants so many for a ranking."""
+    if kind == ProtocolKind.WRITE:
+        return 0
+    return 2 if kind in (ProtocolKind.PAIRWISE, ProtocolKind.LIVE) else wanted
+
+
+def kinds_for(n_answers: int) -> list[ProtocolKind]:
+    """Return the kinds that can judge a task with so many answers."""
+    return [kind for kind in ProtocolKind if answers_of_task(kind, max(n_answers, 1)) == n_answers]
+
+
 class Strength(IntegerChoices):
     """How much better the better of two answers is."""
 

@@ -1,13 +1,18 @@
-"""Rankings with ties: their check, their normal form, and the pairs they imply."""
+"""Rankings with ties and gaps: their check, their normal form, and the pairs they imply."""
 
 import dataclasses
 import string
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+from django.utils.translation import gettext as _
 
 from feedback.domain.errors import RankError
 
 LETTERS = string.ascii_uppercase
 """Answers are shown under letters; a task has at most 9."""
+
+Rank = int | None
+"""1 is the best, equal ranks are ties; None is no rank."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,41 +24,57 @@ class Pairs:
     tied: tuple[tuple[int, int], ...]
 
 
-def validate_ranks(ranks: Sequence[int], n_items: int) -> list[int]:
+def validate_ranks(ranks: Sequence[Rank], n_items: int) -> list[Rank]:
     """Return the ranks in normal form: each is 1 + the number of better answers, so [1, 1, 2] becomes [1, 1, 3].
 
-    Takes dense (1, 1, 2) and competition ranks (1, 1, 3). Raises: RankError.
+    Takes dense (1, 1, 2) and competition ranks (1, 1, 3); what has no rank keeps none. Raises: RankError.
     """
     if len(ranks) != n_items:
         raise RankError(f"Rank all {n_items} answers; {len(ranks)} ranks were given.")
-    if any(isinstance(rank, bool) or not isinstance(rank, int) for rank in ranks):
+    given = [rank for rank in ranks if rank is not None]
+    if any(isinstance(rank, bool) or not isinstance(rank, int) for rank in given):
         raise RankError("Every rank must be a whole number; 1 is the best.")
-    normal = [1 + sum(other < rank for other in ranks) for rank in ranks]
-    dense = [1 + len({other for other in ranks if other < rank}) for rank in ranks]
-    if list(ranks) not in (normal, dense):
-        raise RankError("Ranks start at 1, and only equal answers share one: 1, 2, 2, 3 or 1, 2, 2, 4, not 2, 3, 3, 5.")
-    return normal
+    normal = [1 + sum(other < rank for other in given) for rank in given]
+    dense = [1 + len({other for other in given if other < rank}) for rank in given]
+    if given not in (normal, dense):
+        raise RankError(
+            _("Ranks start at 1, and only equal answers share one: 1, 2, 2, 3 or 1, 2, 2, 4, not 2, 3, 3, 5.")
+        )
+    places = iter(normal)
+    return [None if rank is None else next(places) for rank in ranks]
 
 
-def pairs_from_ranks(ranks: Sequence[int]) -> Pairs:
-    """Return every two answers as a won or a tied pair; n answers make n (n - 1) / 2."""
+def pairs_from_ranks(ranks: Sequence[Rank], cannot_judge: Collection[int] = ()) -> Pairs:
+    """Return every two answers that the ranks order or tie; n ranked answers make n (n - 1) / 2.
+
+    An answer without a rank is worse than all that have one and undecided against the others without; one in
+    `cannot_judge` makes no pair at all.
+    """
+    judged = [item for item in range(len(ranks)) if item not in cannot_judge]
     won, tied = [], []
-    for first in range(len(ranks)):
-        for second in range(first + 1, len(ranks)):
-            if ranks[first] == ranks[second]:
+    for place, first in enumerate(judged):
+        for second in judged[place + 1 :]:
+            left, right = ranks[first], ranks[second]
+            if left is None and right is None:
+                continue
+            if left == right:
                 tied.append((first, second))
+            elif right is None or (left is not None and left < right):
+                won.append((first, second))
             else:
-                won.append((first, second) if ranks[first] < ranks[second] else (second, first))
+                won.append((second, first))
     return Pairs(tuple(won), tuple(tied))
 
 
-def ranks_by_item(shown_ranks: Sequence[int], order: Sequence[int]) -> list[int]:
-    """Return ranks by item number from ranks by shown position, where `order[0]` is the item under letter A."""
-    by_item = dict(zip(order, shown_ranks, strict=True))
-    return [by_item[item] for item in range(len(order))]
+def letter_position(letter: str, n_items: int) -> int:
+    """Return the position that is shown under a letter. Raises: RankError."""
+    expected = LETTERS[:n_items]
+    if len(letter) != 1 or letter not in expected:
+        raise RankError(f"{letter[:20]!r} is none of the shown letters: {', '.join(expected) or 'there are none'}.")
+    return expected.index(letter)
 
 
-def ranks_by_letter(ranks: dict[str, int], n_items: int) -> list[int]:
+def ranks_by_letter(ranks: dict[str, Rank], n_items: int) -> list[Rank]:
     """Return ranks by shown position from {"A": 1, "B": 2}. Raises: RankError."""
     expected = list(LETTERS[:n_items])
     if sorted(ranks) != expected:

@@ -4,12 +4,16 @@ import dataclasses
 import datetime as dt
 import secrets
 
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from feedback.domain.masking import names_masked
 from feedback.domain.messages import Message
+from feedback.domain.protocol import ProtocolKind, ProtocolOptions
 from feedback.domain.ranking import LETTERS
 from feedback.domain.states import AssignmentState
-from feedback.models import Assignment, Project, Protocol, User
+from feedback.models import Assignment, Project, User
+from feedback.selectors.project import protocol_for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,16 +29,26 @@ class AssignmentView:
     assignment_id: int
     protocol: int
     """The version of the guidelines."""
+    kind: ProtocolKind
+    options: ProtocolOptions
+    """Without the names that are masked and the sources that answer."""
     guidelines: str
     messages: list[Message]
+    warnings: list[str]
+    """What the project says before prompts with one of this prompt's tags."""
     answers: list[AnswerView]
     lease_expires_at: dt.datetime
     client_key: str
-    """A fresh key to submit under; sent again with the same ranks it never makes a second judgment."""
+    """A fresh key to submit under; sent again with the same judgment it never makes a second one."""
 
 
 def assignment_live(*, project: Project, annotator: User) -> Assignment | None:
-    """Return the assignment that the annotator holds under a running lease."""
+    """Return the assignment that the annotator has in hand under a running lease: of two the one that was shown."""
+    return assignments_held(project=project, annotator=annotator).first()
+
+
+def assignments_held(*, project: Project, annotator: User) -> QuerySet[Assignment]:
+    """Return what the annotator holds under a running lease, the one in hand first, then the prefetched one."""
     return (
         Assignment.objects.filter(
             task__project=project,
@@ -42,29 +56,39 @@ def assignment_live(*, project: Project, annotator: User) -> Assignment | None:
             state=AssignmentState.HELD,
             lease_expires_at__gt=timezone.now(),
         )
-        .select_related("task__project")
-        .order_by("pk")
-        .first()
+        .select_related("task__project", "protocol")
+        .order_by(F("shown_at").asc(nulls_last=True), "pk")
     )
 
 
 def assignment_get(*, assignment_id: int) -> Assignment | None:
     """Return any assignment with its task, project and annotator; who may see it is the caller's question."""
-    return Assignment.objects.select_related("task__project", "annotator").filter(pk=assignment_id).first()
+    return Assignment.objects.select_related("task__project", "annotator", "protocol").filter(pk=assignment_id).first()
 
 
 def assignment_view(*, assignment: Assignment) -> AssignmentView:
     """Return what may be shown of an assignment, its answers in the assignment's own blind order."""
     task = assignment.task
-    texts = dict(task.items.values_list("item", "response__text"))
-    protocol = assignment.protocol or Protocol.objects.filter(project=task.project_id).order_by("-number").first()
-    assert protocol is not None, "a project is made with its first protocol"
+    texts = answer_texts(assignment=assignment)
+    protocol = assignment.protocol or protocol_for(project=task.project, n_answers=len(assignment.order))
+    options = ProtocolOptions.from_json(protocol.options)
     return AssignmentView(
         assignment_id=assignment.pk,
         protocol=protocol.number,
+        kind=ProtocolKind(protocol.kind),
+        options=dataclasses.replace(options, masked_names=(), live_sources=()),
         guidelines=protocol.guidelines,
         messages=task.prompt.messages,
-        answers=[AnswerView(LETTERS[shown], texts[item]) for shown, item in enumerate(assignment.order)],
+        warnings=[options.warnings[tag] for tag in task.prompt.tags if tag in options.warnings],
+        answers=[
+            AnswerView(LETTERS[shown], names_masked(texts[item], options.masked_names))
+            for shown, item in enumerate(assignment.order)
+        ],
         lease_expires_at=assignment.lease_expires_at,
         client_key=f"{assignment.pk}-{secrets.token_urlsafe(9)}",
     )
+
+
+def answer_texts(*, assignment: Assignment) -> dict[int, str]:
+    """Return the text of each item of the assignment's task, as it was sampled."""
+    return dict(assignment.task.items.values_list("item", "response__text"))

@@ -10,7 +10,9 @@ from typing import Any
 
 from django.db.models import Count, Max, QuerySet, Sum
 
+from feedback.domain.judging import StoredVerdict, verdict_as_shown
 from feedback.domain.states import FinishReason
+from feedback.domain.verdict import Verdict
 from feedback.models import Judgment, Project, Snapshot, TaskItem
 from feedback.selectors.person import pseudonyms
 
@@ -45,6 +47,21 @@ class JudgmentCounts:
     n_ties: int
     n_prompts: int
     n_annotators: int
+
+
+def judgment_verdict(*, judgment: Judgment) -> Verdict:
+    """Return what the person said, by the letters that they saw."""
+    stored = StoredVerdict(
+        ranks=judgment.ranks,
+        cannot_judge=judgment.cannot_judge,
+        all_bad=judgment.all_bad,
+        strength=judgment.strength,
+        ratings=judgment.ratings,
+        flags=judgment.flags,
+        edited_item=judgment.edited_item,
+        edited_answer=judgment.edited_answer,
+    )
+    return verdict_as_shown(stored, judgment.assignment.order)
 
 
 def judgments_counted(*, project: Project) -> QuerySet[Judgment]:

@@ -2,6 +2,7 @@
 
 from django.db.models import QuerySet
 
+from feedback.domain.protocol import kinds_for
 from feedback.domain.states import Role
 from feedback.models import Membership, Project, Protocol, User
 
@@ -28,6 +29,15 @@ def membership_roles(*, user: User, project: Project) -> frozenset[Role]:
 def protocol_current(*, project: Project) -> Protocol:
     """Return the newest version of the guidelines."""
     return Protocol.objects.filter(project=project).order_by("-number")[0]
+
+
+def protocol_for(*, project: Project, n_answers: int) -> Protocol:
+    """Return the newest version that can judge a task with so many answers.
+
+    Tasks that were made before the project changed to another kind are still done as they were meant.
+    """
+    fitting = Protocol.objects.filter(project=project, kind__in=kinds_for(n_answers)).order_by("-number").first()
+    return fitting or protocol_current(project=project)
 
 
 def protocol_list(*, project: Project) -> QuerySet[Protocol]:

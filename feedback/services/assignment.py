@@ -12,16 +12,22 @@ from collections.abc import Iterable
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from feedback.domain.errors import LeaseLost, NotAllowed
+from feedback.domain.messages import check_text
+from feedback.domain.protocol import SkipReason
 from feedback.domain.states import AssignmentState, Role
-from feedback.models import Assignment, Membership, Project, Protocol, Task, User
-from feedback.selectors.assignment import assignment_live
+from feedback.models import Assignment, Draft, Membership, Project, Task, User
+from feedback.selectors.assignment import assignment_live, assignments_held
+from feedback.selectors.project import protocol_for
 from feedback.selectors.task import task_candidates
 from feedback.services.transition import transition, transition_log
 
 PREFETCH_LEASE_S = 120
 """How long a task waits to be shown: a page that was opened in advance, not a coffee break."""
+MAX_NOTE_LENGTH = 500
+"""Why a task was skipped, in a sentence or two; what is longer is a report."""
 CANDIDATES = 32
 """Tasks tried before looking again: with some dozens of annotators two rarely try the same one."""
 LOOKS = 20
@@ -40,35 +46,59 @@ def assignment_claim(*, project: Project, annotator: User) -> Assignment | None:
         return live
     if not _memberships(project, annotator).exists():
         raise _not_an_annotator(project)
-    assignments_expire(project=project, annotator=annotator)
-    claimed = _claim(project, annotator)
-    if claimed is None and assignments_expire(project=project):
-        claimed = _claim(project, annotator)
-    return claimed
+    return _find(project, annotator, n_before=0)
+
+
+def assignment_prefetch(*, project: Project, annotator: User) -> Assignment | None:
+    """Return the task that comes after the one in hand, held for two minutes and not yet shown; the same when held.
+
+    Its protocol is fixed here, since the page may be made from it before it is shown. None when nothing is in hand or
+    nothing is left. Raises: NotAllowed.
+    """
+    if not _memberships(project, annotator).exists():
+        raise _not_an_annotator(project)
+    held = list(assignments_held(project=project, annotator=annotator)[:2])
+    if len(held) != 1:
+        return held[1] if held else None
+    found = _find(project, annotator, n_before=1)
+    if found is not None and found.protocol is None:
+        found.protocol = protocol_for(project=project, n_answers=len(found.order))
+        Assignment.objects.filter(pk=found.pk, protocol=None).update(protocol=found.protocol)
+    return found
 
 
 def assignment_show(*, assignment: Assignment) -> Assignment:
-    """Start the annotator's time, once: the full lease begins when it is first shown, under today's guidelines."""
+    """Start the annotator's time, once: the full lease begins when it is first shown.
+
+    It is judged under today's guidelines, or under those of the page that was made of it in advance.
+    """
     project = assignment.task.project
+    protocol_id = assignment.protocol_id or protocol_for(project=project, n_answers=len(assignment.order)).pk
     now = timezone.now()
     shown = Assignment.objects.filter(pk=assignment.pk, state=AssignmentState.HELD, shown_at=None).update(
         shown_at=now,
         lease_expires_at=now + dt.timedelta(seconds=project.lease_s),
-        protocol=Protocol.objects.filter(project=project).order_by("-number").values("pk")[:1],
+        protocol=protocol_id,
     )
     if shown:
         assignment.refresh_from_db(fields=["shown_at", "lease_expires_at", "protocol"])
     return assignment
 
 
-def assignment_release(*, assignment: Assignment, annotator: User, reason: str = "") -> None:
-    """Skip: give the task to somebody else; this annotator does not get it again. Raises: NotAllowed, LeaseLost."""
+def assignment_release(*, assignment: Assignment, annotator: User, reason: SkipReason, note: str = "") -> None:
+    """Skip: give the task to somebody else; this annotator does not get it again.
+
+    Raises: NotAllowed, LeaseLost, Invalid for a note that is too long.
+    """
     if assignment.annotator_id != annotator.pk:
-        raise NotAllowed("This task is with another annotator.")
+        raise NotAllowed(_("This task is with another annotator."))
     if assignment.state != AssignmentState.HELD:
-        raise LeaseLost("You do not hold this task any more; go on with the next one.")
+        raise LeaseLost(_("You do not hold this task any more; go on with the next one."))
+    check_text(note, _("The note"), max_length=MAX_NOTE_LENGTH, empty=True)
+    why = f"{reason.value}: {note.strip()}" if note.strip() else reason.value
     with transaction.atomic():
-        transition(obj=assignment, to=AssignmentState.RELEASED, actor=annotator, reason=reason)
+        transition(obj=assignment, to=AssignmentState.RELEASED, actor=annotator, reason=why)
+        Draft.objects.filter(assignment=assignment).delete()
         slot_give(task_id=assignment.task_id)
 
 
@@ -122,30 +152,39 @@ def slot_give(*, task_id: int) -> None:
     Task.objects.filter(pk=task_id).update(open_slots=F("open_slots") + 1)
 
 
-def _claim(project: Project, annotator: User) -> Assignment | None:
+def _find(project: Project, annotator: User, *, n_before: int) -> Assignment | None:
+    """Return a further assignment for somebody who may hold `n_before` others, or the one that they hold already."""
+    assignments_expire(project=project, annotator=annotator)
+    found = _claim(project, annotator, n_before)
+    if found is None and assignments_expire(project=project):
+        found = _claim(project, annotator, n_before)
+    return found
+
+
+def _claim(project: Project, annotator: User, n_before: int) -> Assignment | None:
     # Concurrent annotators try the same few tasks in different orders; priorities are kept.
     spread = random.Random(annotator.pk)  # noqa: S311 - a spread, not a secret
-    for _ in range(LOOKS):
+    for _look in range(LOOKS):
         candidates = task_candidates(project=project, annotator=annotator, limit=CANDIDATES)
         if not candidates:
             return None
         for task_id, _priority in sorted(candidates, key=lambda candidate: (-candidate[1], spread.random())):
-            assignment = _take(project, annotator, task_id)
+            assignment = _take(project, annotator, task_id, n_before)
             if assignment is not None:
                 return assignment
     return None
 
 
-def _take(project: Project, annotator: User, task_id: int) -> Assignment | None:
+def _take(project: Project, annotator: User, task_id: int, n_before: int) -> Assignment | None:
     try:
         with transaction.atomic():
             # Holds the membership's row until the end: a second device of the same person waits here, and then finds
             # the assignment that this one makes.
             if not _memberships(project, annotator).update(is_active=True):
                 raise _not_an_annotator(project)
-            live = assignment_live(project=project, annotator=annotator)
-            if live is not None:
-                return live
+            held = list(assignments_held(project=project, annotator=annotator)[: n_before + 1])
+            if len(held) > n_before:
+                return held[n_before]
             return _assign(annotator, task_id) if slot_take(task_id=task_id) else None
     except IntegrityError:
         # The person has or had this very task: the slot went back with the rollback.
@@ -155,8 +194,10 @@ def _take(project: Project, annotator: User, task_id: int) -> Assignment | None:
 def _assign(annotator: User, task_id: int) -> Assignment:
     expires_at = timezone.now() + dt.timedelta(seconds=PREFETCH_LEASE_S)
     again = Assignment.objects.filter(task=task_id, annotator=annotator, state=AssignmentState.EXPIRED)
-    if again.update(state=AssignmentState.HELD, shown_at=None, lease_expires_at=expires_at):
-        assignment = Assignment.objects.select_related("task__project").get(task=task_id, annotator=annotator)
+    if again.update(state=AssignmentState.HELD, shown_at=None, protocol=None, lease_expires_at=expires_at):
+        assignment = Assignment.objects.select_related("task__project", "protocol").get(
+            task=task_id, annotator=annotator
+        )
         before: str = AssignmentState.EXPIRED
     else:
         task = Task.objects.select_related("project").get(pk=task_id)

@@ -1,23 +1,31 @@
 """Taking in what people judged: once a key, exactly as many as wanted, nothing lost."""
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from feedback.domain.errors import Conflict, Invalid, LeaseLost, NotAllowed
+from feedback.domain.judging import verdict_by_item, verdict_check
+from feedback.domain.masking import MASK
 from feedback.domain.messages import check_text
-from feedback.domain.ranking import pairs_from_ranks, ranks_by_item, validate_ranks
+from feedback.domain.protocol import ProtocolKind, ProtocolOptions
+from feedback.domain.ranking import LETTERS, pairs_from_ranks
 from feedback.domain.states import AssignmentState, BatchState
-from feedback.models import Assignment, Batch, Judgment, Protocol, User
-from feedback.selectors.assignment import assignment_get
+from feedback.domain.verdict import Verdict
+from feedback.models import Assignment, Batch, Draft, Judgment, Protocol, User
+from feedback.selectors.assignment import answer_texts, assignment_get
+from feedback.selectors.project import protocol_for
 from feedback.services.assignment import slot_give, slot_take
 from feedback.services.transition import transition_log
 
 MAX_RATIONALE_LENGTH = 10_000
-MAX_FLAGS = 20
 _DAY_S = 24 * 3600
+_SAID = (
+    "ranks", "cannot_judge", "all_bad", "strength", "ratings", "flags", "edited_item", "edited_answer", "rationale",
+)  # fmt: skip
+"""What two submits under one key must have in common to be the same one; the seconds may differ."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,15 +39,14 @@ def judgment_submit(
     *,
     assignment_id: int,
     annotator: User,
-    ranks: Sequence[int],
+    verdict: Verdict,
     client_key: str,
     rationale: str = "",
-    flags: Sequence[str] = (),
     active_s: float | None = None,
 ) -> JudgmentSubmit:
-    """Store a judgment; `ranks` are by shown position, letter A first.
+    """Store a judgment under the protocol version that the assignment was shown under.
 
-    The same key with the same ranks again returns the first judgment. On an assignment that has a judgment, another key
+    The same key with the same judgment again returns the first one. On an assignment that has a judgment, another key
     corrects it, as long as the batch is open. After the lease ran out a judgment counts if the slot is still free; when
     it is not, the judgment is kept with `counted` False. A closed batch still takes it, for the next round.
 
@@ -47,14 +54,15 @@ def judgment_submit(
     """
     assignment = assignment_get(assignment_id=assignment_id)
     if assignment is None or assignment.annotator_id != annotator.pk:
-        raise NotAllowed("This task is with another annotator.")
-    by_item = ranks_by_item(validate_ranks(ranks, len(assignment.order)), assignment.order)
+        raise NotAllowed(_("This task is with another annotator."))
+    n_answers = len(assignment.order)
+    protocol = assignment.protocol or protocol_for(project=assignment.task.project, n_answers=n_answers)
     fields: dict[str, Any] = {
         "client_key": check_text(client_key, "client_key", max_length=64),
-        "ranks": by_item,
-        "rationale": check_text(rationale, "The rationale", max_length=MAX_RATIONALE_LENGTH, empty=True),
-        "flags": _check_flags(flags),
+        "protocol": protocol,
+        "rationale": check_text(rationale, _("The rationale"), max_length=MAX_RATIONALE_LENGTH, empty=True),
         "active_s": _check_active_s(active_s),
+        **_check_verdict(verdict, assignment, protocol),
     }
     try:
         with transaction.atomic():
@@ -84,8 +92,9 @@ def _replay(assignment: Assignment, fields: dict[str, Any]) -> JudgmentSubmit | 
     known = Judgment.objects.filter(annotator=assignment.annotator_id, client_key=fields["client_key"]).first()
     if known is None:
         return None
-    if known.assignment_id != assignment.pk or known.ranks != fields["ranks"]:
-        raise Conflict("This client_key was used for another judgment; send a correction under a new key.")
+    same = all(getattr(known, name) == fields[name] for name in _SAID)
+    if known.assignment_id != assignment.pk or not same:
+        raise Conflict(_("This client_key was used for another judgment; send a correction under a new key."))
     return JudgmentSubmit(known, created=False)
 
 
@@ -100,43 +109,51 @@ def _move(assignment: Assignment, before: AssignmentState) -> bool:
 def _correct(assignment: Assignment, fields: dict[str, Any]) -> JudgmentSubmit:
     latest = Judgment.objects.filter(assignment=assignment, superseded_by=None).first()
     if latest is None:
-        raise LeaseLost("You gave this task back; go on with the next one.")
+        raise LeaseLost(_("You gave this task back; go on with the next one."))
     # Holds the batch's row, so that no correction slips in after the batch was closed.
     if not Batch.objects.filter(pk=assignment.task.batch_id, state=BatchState.OPEN).update(state=BatchState.OPEN):
-        raise Conflict("The batch is closed, so this judgment can no longer be corrected.")
+        raise Conflict(_("The batch is closed, so this judgment can no longer be corrected."))
     return _store(assignment, fields, counted=latest.counted, supersedes=latest)
 
 
 def _store(
     assignment: Assignment, fields: dict[str, Any], *, counted: bool, supersedes: Judgment | None = None
 ) -> JudgmentSubmit:
-    pairs = pairs_from_ranks(fields["ranks"])
-    protocol = (
-        assignment.protocol_id
-        or (
-            Protocol.objects.filter(project=assignment.task.project_id)
-            .order_by("-number")
-            .values_list("pk", flat=True)[0]
-        )
-    )
+    pairs = pairs_from_ranks(fields["ranks"], fields["cannot_judge"])
     judgment = Judgment.objects.create(
         assignment=assignment,
         task_id=assignment.task_id,
         annotator_id=assignment.annotator_id,
-        protocol_id=protocol,
         n_pairs=len(pairs.won),
         n_ties=len(pairs.tied),
         counted=counted,
         supersedes=supersedes,
         **fields,
     )
+    Draft.objects.filter(assignment=assignment).delete()
     return JudgmentSubmit(judgment, created=True)
 
 
-def _check_flags(flags: Sequence[str]) -> list[str]:
-    if len(flags) > MAX_FLAGS:
-        raise Invalid(f"At most {MAX_FLAGS} flags are accepted, not {len(flags)}.")
-    return [check_text(flag, "A flag", max_length=100) for flag in flags]
+def _check_verdict(verdict: Verdict, assignment: Assignment, protocol: Protocol) -> dict[str, Any]:
+    checked = verdict_check(
+        verdict,
+        kind=ProtocolKind(protocol.kind),
+        options=ProtocolOptions.from_json(protocol.options),
+        n_answers=len(assignment.order),
+    )
+    if MASK in checked.edited_answer:
+        raise Invalid(_("Write what should stand in the place of %(mask)s.") % {"mask": MASK})
+    stored = verdict_by_item(checked, assignment.order)
+    if (
+        stored.edited_item is not None
+        and stored.edited_answer == answer_texts(assignment=assignment)[stored.edited_item]
+    ):
+        assert checked.edited_position is not None
+        raise Invalid(
+            _("The improved answer is the same as %(letter)s; change it, or take it away.")
+            % {"letter": LETTERS[checked.edited_position]}
+        )
+    return stored.to_fields()
 
 
 def _check_active_s(active_s: float | None) -> float | None:

@@ -38,6 +38,7 @@ def main(database: str, username: str, project_id: str, seed: str) -> None:
 def judge(assignment, chance: random.Random) -> None:
     from django.utils import timezone  # noqa: PLC0415
 
+    from feedback.domain.verdict import Verdict  # noqa: PLC0415
     from feedback.models import Assignment  # noqa: PLC0415
     from feedback.services.assignment import assignments_expire  # noqa: PLC0415
     from feedback.services.judgment import judgment_submit  # noqa: PLC0415
@@ -46,10 +47,13 @@ def judge(assignment, chance: random.Random) -> None:
         Assignment.objects.filter(pk=assignment.pk).update(lease_expires_at=timezone.now() - dt.timedelta(seconds=1))
         assignments_expire(project=assignment.task.project)
         time.sleep(chance.random() * 0.2)
-    ranks = chance.choice([[1, 2], [2, 1], [1, 1]])
+    ranks = chance.choice([(1, 2), (2, 1), (1, 1)])
     for _ in range(2 if chance.random() < 0.1 else 1):
         submitted = judgment_submit(
-            assignment_id=assignment.pk, annotator=assignment.annotator, ranks=ranks, client_key=f"key-{assignment.pk}"
+            assignment_id=assignment.pk,
+            annotator=assignment.annotator,
+            verdict=Verdict(ranks=ranks),
+            client_key=f"key-{assignment.pk}",
         )
         print(submitted.judgment.pk, flush=True)  # noqa: T201 - what the test reads
 

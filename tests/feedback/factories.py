@@ -173,8 +173,9 @@ class JudgmentFactory(DjangoModelFactory):
     annotator = factory.SelfAttribute("assignment.annotator")
     protocol = factory.SelfAttribute("assignment.protocol")
     ranks = factory.LazyAttribute(lambda judgment: [item + 1 for item in range(len(judgment.assignment.order))])
-    n_pairs = factory.LazyAttribute(lambda judgment: len(pairs_from_ranks(judgment.ranks).won))
-    n_ties = factory.LazyAttribute(lambda judgment: len(pairs_from_ranks(judgment.ranks).tied))
+    cannot_judge = factory.LazyFunction(list)
+    n_pairs = factory.LazyAttribute(lambda judged: len(pairs_from_ranks(judged.ranks, judged.cannot_judge).won))
+    n_ties = factory.LazyAttribute(lambda judged: len(pairs_from_ranks(judged.ranks, judged.cannot_judge).tied))
     client_key = factory.Sequence(lambda n: f"key-{n}")
 
 

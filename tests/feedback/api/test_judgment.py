@@ -79,13 +79,15 @@ def test_a_closed_batch_refuses_corrections_with_409(client, claimed, url, task)
         ({"ranks": {"A": 0, "B": 1, "C": 2}}, "invalid", "ranks"),
         ({"ranks": {"A": "x", "B": 1, "C": 2}}, "invalid", "integer"),
         ({"ranks": [1, 2, 3]}, "invalid", "dictionary"),
-        ({"ranks": {}}, "invalid", "empty"),
+        ({"ranks": {}}, "bad_ranks", "Still without one: A, B, C"),
         ({"client_key": ""}, "invalid", "client_key"),
         ({"client_key": "k" * 65}, "invalid", "64"),
         ({"rationale": "a\x00b"}, "invalid", "Null"),
         ({"rationale": "r" * 10_001}, "invalid", "10,000"),
         ({"active_s": -1}, "invalid", "active_s"),
-        ({"flags": ["x"] * 21}, "invalid", "20"),
+        ({"flags": ["unsafe"]}, "invalid", "dictionary"),
+        ({"flags": {"A": ["rude"]}}, "invalid", "rude"),
+        ({"flags": {"D": ["unsafe"]}}, "bad_ranks", "A, B, C"),
     ],
 )
 def test_bad_input_is_refused_with_a_reason(client, claimed, url, changes, code, says):

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedback.domain.errors import RankError
-from feedback.domain.ranking import pairs_from_ranks, ranks_by_item, ranks_by_letter, validate_ranks
+from feedback.domain.ranking import letter_position, pairs_from_ranks, ranks_by_letter, validate_ranks
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,6 @@ def test_dense_and_competition_ranks_have_one_normal_form(given, normal):
         ([1, 2.0], 2, "whole number"),
         ([1, True], 2, "whole number"),
         ([1, "2"], 2, "whole number"),
-        ([1, None], 2, "whole number"),
     ],
 )
 def test_what_is_no_ranking_is_refused_with_the_reason(ranks, n_items, says):
@@ -63,12 +62,33 @@ def test_any_scores_make_ranks_that_stay_as_they_are(scores):
     assert all(scores[first] == scores[second] for first, second in pairs.tied)
 
 
-def test_ranks_by_letter_go_to_the_items_that_were_shown():
-    # Shown: item 2 as A, item 0 as B, item 1 as C. B is best, so item 0 is.
-    shown = ranks_by_letter({"A": 3, "B": 1, "C": 2}, 3)
+def test_what_has_no_rank_keeps_none():
+    assert validate_ranks([None, 1, 1, 2], 4) == [None, 1, 1, 3]
+    assert validate_ranks([None, None], 2) == [None, None]
+    with pytest.raises(RankError, match="start at 1"):
+        validate_ranks([None, 2, 3], 3)
 
-    assert shown == [3, 1, 2]
-    assert ranks_by_item(shown, [2, 0, 1]) == [1, 2, 3]
+
+def test_unranked_answers_lose_to_all_ranked_ones_and_are_undecided_among_themselves():
+    pairs = pairs_from_ranks([None, 2, 1, None])
+
+    assert pairs.won == ((1, 0), (2, 0), (2, 1), (1, 3), (2, 3))
+    assert pairs.tied == ()
+
+
+def test_an_answer_that_could_not_be_judged_makes_no_pair():
+    pairs = pairs_from_ranks([1, None, 1, None], cannot_judge=[1])
+
+    assert pairs.won == ((0, 3), (2, 3))
+    assert pairs.tied == ((0, 2),)
+
+
+def test_ranks_by_letter_are_by_shown_position():
+    assert ranks_by_letter({"C": 2, "A": 3, "B": None}, 3) == [3, None, 2]
+    assert [letter_position(letter, 3) for letter in "ABC"] == [0, 1, 2]
+    for letter in ("D", "a", "", "AB"):
+        with pytest.raises(RankError, match="A, B, C"):
+            letter_position(letter, 3)
 
 
 @pytest.mark.parametrize("ranks", [{"A": 1}, {"A": 1, "B": 2, "C": 3}, {"a": 1, "b": 2}, {}])

@@ -4,7 +4,9 @@ import pytest
 from django.utils import timezone
 
 from feedback.domain.errors import LeaseLost, NotAllowed
+from feedback.domain.protocol import SkipReason
 from feedback.domain.states import AssignmentState, BatchState, Role
+from feedback.domain.verdict import Verdict
 from feedback.models import Assignment, Membership, Transition
 from feedback.selectors.task import queue_count
 from feedback.services.assignment import (
@@ -138,24 +140,24 @@ def test_a_skipped_task_goes_to_others_and_not_back(project, annotator):
     task = TaskFactory(project=project)
     assignment = assignment_claim(project=project, annotator=annotator)
 
-    assignment_release(assignment=assignment, annotator=annotator, reason="I know nothing about crepes")
+    assignment_release(assignment=assignment, annotator=annotator, reason=SkipReason.EXPERTISE, note="crepes")
 
     other = MembershipFactory(project=project).user
     assert assignment_claim(project=project, annotator=annotator) is None
     assert assignment_claim(project=project, annotator=other).task == task
-    assert Transition.objects.get(to_state="released").reason == "I know nothing about crepes"
+    assert Transition.objects.get(to_state="released").reason == "expertise: crepes"
 
 
 def test_a_skip_gives_the_slot_back_once(project, annotator):
     task = TaskFactory(project=project)
     assignment = assignment_claim(project=project, annotator=annotator)
     twin = Assignment.objects.get(pk=assignment.pk)
-    assignment_release(assignment=assignment, annotator=annotator)
+    assignment_release(assignment=assignment, annotator=annotator, reason=SkipReason.OTHER)
 
     with pytest.raises(Exception, match="changed meanwhile"):
-        assignment_release(assignment=twin, annotator=annotator)
+        assignment_release(assignment=twin, annotator=annotator, reason=SkipReason.OTHER)
     with pytest.raises(LeaseLost):
-        assignment_release(assignment=assignment, annotator=annotator)
+        assignment_release(assignment=assignment, annotator=annotator, reason=SkipReason.OTHER)
 
     task.refresh_from_db()
     assert task.open_slots == 1
@@ -166,7 +168,9 @@ def test_nobody_skips_for_another(project, annotator):
     assignment = assignment_claim(project=project, annotator=annotator)
 
     with pytest.raises(NotAllowed):
-        assignment_release(assignment=assignment, annotator=MembershipFactory(project=project).user)
+        assignment_release(
+            assignment=assignment, annotator=MembershipFactory(project=project).user, reason=SkipReason.OTHER
+        )
 
 
 def test_removing_an_annotator_frees_what_they_hold(project, annotator):
@@ -198,7 +202,9 @@ def test_the_guidelines_shown_are_the_guidelines_recorded(project, annotator):
     shown = assignment.protocol
     ProtocolFactory(project=project, guidelines="Now the other way round.")
 
-    submitted = judgment_submit(assignment_id=assignment.pk, annotator=annotator, ranks=[1, 2], client_key="k")
+    submitted = judgment_submit(
+        assignment_id=assignment.pk, annotator=annotator, verdict=Verdict(ranks=(1, 2)), client_key="k"
+    )
 
     assert submitted.judgment.protocol == shown
 

@@ -4,7 +4,9 @@ import pytest
 from django.utils import timezone
 
 from feedback.domain.errors import Conflict, Invalid, LeaseLost, NotAllowed, RankError
+from feedback.domain.protocol import SkipReason
 from feedback.domain.states import AssignmentState
+from feedback.domain.verdict import Verdict
 from feedback.models import Assignment, Judgment, Transition
 from feedback.services.assignment import assignment_claim, assignment_release, assignment_show, assignments_expire
 from feedback.services.batch import batch_close, batch_reopen
@@ -34,9 +36,14 @@ def assignment(project, task, annotator):
     return assignment_show(assignment=assignment_claim(project=project, annotator=annotator))
 
 
-def submit(assignment, *ranks, key="key", **more):
+def submit(assignment, *ranks, key="key", rationale="", active_s=None, **said):
     return judgment_submit(
-        assignment_id=assignment.pk, annotator=assignment.annotator, ranks=ranks, client_key=key, **more
+        assignment_id=assignment.pk,
+        annotator=assignment.annotator,
+        verdict=Verdict(ranks=ranks, **said),
+        client_key=key,
+        rationale=rationale,
+        active_s=active_s,
     )
 
 
@@ -45,13 +52,14 @@ def end_lease(assignment):
 
 
 def test_ranks_are_stored_by_answer_in_normal_form(assignment, task):
-    submitted = submit(assignment, 1, 1, 2, rationale="both fine", flags=["unsure"], active_s=12.5)
+    submitted = submit(assignment, 1, 1, 2, rationale="both fine", flags=[(0, "untrue")], active_s=12.5)
 
     judgment = submitted.judgment
     assert submitted.created
     assert [judgment.ranks[item] for item in assignment.order] == [1, 1, 3]
     assert (judgment.n_pairs, judgment.n_ties, judgment.counted) == (2, 1, True)
-    assert (judgment.rationale, judgment.flags, judgment.active_s) == ("both fine", ["unsure"], 12.5)
+    assert judgment.flags == [{"item": assignment.order[0], "flag": "untrue"}]
+    assert (judgment.rationale, judgment.active_s) == ("both fine", 12.5)
 
 
 def test_a_submit_ends_the_assignment_and_keeps_the_slot(assignment, task, annotator):
@@ -174,7 +182,7 @@ def test_a_late_judgment_after_the_batch_closed_waits_for_the_next_round(assignm
 
 
 def test_a_skipped_task_takes_no_judgment(assignment, annotator):
-    assignment_release(assignment=assignment, annotator=annotator)
+    assignment_release(assignment=assignment, annotator=annotator, reason=SkipReason.OTHER)
 
     with pytest.raises(LeaseLost, match="gave this task back"):
         submit(assignment, 1, 2, 3)
@@ -186,27 +194,29 @@ def test_nobody_judges_for_another(project, assignment):
 
     for assignment_id in (assignment.pk, 123_456):
         with pytest.raises(NotAllowed):
-            judgment_submit(assignment_id=assignment_id, annotator=other, ranks=[1, 2, 3], client_key="k")
+            judgment_submit(
+                assignment_id=assignment_id, annotator=other, verdict=Verdict(ranks=(1, 2, 3)), client_key="k"
+            )
 
 
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
-        ({"ranks": [1, 2]}, RankError),
-        ({"ranks": [2, 3, 4]}, RankError),
+        ({"verdict": Verdict(ranks=(1, 2))}, RankError),
+        ({"verdict": Verdict(ranks=(2, 3, 4))}, RankError),
         ({"client_key": ""}, Invalid),
         ({"client_key": "k" * 65}, Invalid),
         ({"client_key": "a\x00"}, Invalid),
         ({"rationale": "a\x00"}, Invalid),
         ({"rationale": "x" * 10_001}, Invalid),
-        ({"flags": [""]}, Invalid),
-        ({"flags": ["x"] * 21}, Invalid),
+        ({"verdict": Verdict(ranks=(1, 2, 3), flags=((0, "rude"),))}, Invalid),
+        ({"verdict": Verdict(ranks=(1, 2, 3), flags=((3, "unsafe"),))}, Invalid),
         ({"active_s": -0.1}, Invalid),
         ({"active_s": float("nan")}, Invalid),
     ],
 )
 def test_bad_input_changes_nothing(assignment, changes, error):
-    values = {"ranks": [1, 2, 3], "client_key": "k"} | changes
+    values = {"verdict": Verdict(ranks=(1, 2, 3)), "client_key": "k"} | changes
 
     with pytest.raises(error):
         judgment_submit(assignment_id=assignment.pk, annotator=assignment.annotator, **values)
