@@ -22,7 +22,8 @@ from alignment.services.deployment import deployment_finish, deployment_rollback
 from alignment.services.round import round_cancel, round_deploy, round_launch, round_reject
 from feedback.domain.errors import NotAllowed
 from feedback.domain.states import BatchState, Role
-from feedback.models import Response, Task, Transition
+from feedback.domain.verdict import Verdict
+from feedback.models import Judgment, Response, Task, Transition
 from feedback.services.assignment import assignment_claim
 from feedback.services.judgment import judgment_submit
 from feedback.services.person import member_add
@@ -83,9 +84,14 @@ def rank_all(project, annotator) -> int:
         texts = dict(assignment.task.items.values_list("item", "response__text"))
         shown = [texts[item] for item in assignment.order]
         ranks = [sorted(shown, reverse=True).index(text) + 1 for text in shown]
-        judgment_submit(assignment_id=assignment.pk, annotator=annotator, ranks=ranks, client_key=f"k{assignment.pk}")
+        judge(assignment, annotator, ranks, f"k{assignment.pk}")
         n += 1
     return n
+
+
+def judge(assignment, annotator, ranks, key) -> Judgment:
+    verdict = Verdict(ranks=tuple(ranks))
+    return judgment_submit(assignment_id=assignment.pk, annotator=annotator, verdict=verdict, client_key=key).judgment
 
 
 def launched(project, boss, broker, recipe=None) -> Round:
@@ -249,9 +255,7 @@ def test_a_cancelled_round_gives_its_open_tasks_to_the_next(project, boss, annot
     first = build(project, boss, broker, policy_server, base)
     for _ in range(20):
         assignment = assignment_claim(project=project, annotator=annotator)
-        judgment_submit(
-            assignment_id=assignment.pk, annotator=annotator, ranks=[1, 2, 3], client_key=f"k{assignment.pk}"
-        )
+        judge(assignment, annotator, [1, 2, 3], f"k{assignment.pk}")
     round_ = round_launch(project=project, recipe=Recipe(), by=boss)
     round_cancel(round=round_, by=boss, reason="wrong seed")
     broker.drain()
@@ -271,7 +275,7 @@ def test_a_round_that_cannot_train_is_refused_before_anything_changes(
     with pytest.raises(RoundRefused, match="there are 0 ranked pairs of 0 prompts"):
         round_launch(project=project, recipe=Recipe(), by=boss)
     assignment = assignment_claim(project=project, annotator=annotator)
-    judgment_submit(assignment_id=assignment.pk, annotator=annotator, ranks=[1, 2, 3], client_key="k")
+    judge(assignment, annotator, [1, 2, 3], "k")
     with pytest.raises(RoundRefused, match=r"3 ranked pairs of 1 prompts; training needs at least 20 pairs"):
         round_launch(project=project, recipe=Recipe(), by=boss)
     with pytest.raises(RoundRefused, match="no adapter to continue"):
@@ -295,7 +299,7 @@ def test_a_launch_writes_no_dataset_and_what_is_ranked_after_it_belongs_to_the_n
     first = round_launch(project=project, recipe=Recipe(), by=boss)
     assert not project.snapshots.exists()
     assert not (house / "artifacts" / "snapshots").exists()
-    late = judgment_submit(assignment_id=held.pk, annotator=annotator, ranks=[1, 2, 3], client_key="late").judgment
+    late = judge(held, annotator, [1, 2, 3], "late")
     broker.drain()
     first.refresh_from_db()
     assert (first.state, first.snapshot.counts["judgments"]) == (RoundState.GATE, 23)
