@@ -93,6 +93,7 @@ class SamplingSerializer(serializers.Serializer):
 class RoundDetailSerializer(RoundSerializer):
     is_stuck = serializers.BooleanField(help_text="It goes on only when a person does what `waiting_for` says.")
     recipe = serializers.DictField()
+    n_heldout_left_out = serializers.IntegerField(help_text="Held-out prompts that the base was tuned on: not used.")
     policy = serializers.CharField(allow_null=True, help_text="Name of the model version that the round made.")
     runs = RunSerializer(many=True)
     evaluation = EvaluationSerializer(allow_null=True)
@@ -111,6 +112,7 @@ def round_json(detail: RoundDetail) -> dict[str, Any]:
                 **RoundSerializer(round_).data,
                 "is_stuck": detail.is_stuck,
                 "recipe": recipe,
+                "n_heldout_left_out": round_.n_heldout_left_out,
                 "policy": round_.policy.name if round_.policy else None,
                 "runs": [dataclasses.asdict(run) for run in detail.runs],
                 "evaluation": detail.evaluation,

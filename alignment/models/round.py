@@ -28,6 +28,8 @@ class Round(models.Model):
     )
     last_judgment_id = models.BigIntegerField(default=0)
     """The newest ranking at the launch: what was ranked after it belongs to the next round."""
+    n_heldout_left_out = models.PositiveIntegerField(default=0)
+    """Held-out prompts that the evaluation leaves out, for the base was tuned on them."""
     policy = models.ForeignKey(
         "alignment.ModelVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="rounds"
     )

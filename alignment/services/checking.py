@@ -1,11 +1,13 @@
 """What a launch needs before anything starts. Every refusal says what to do."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from alignment.domain.errors import RoundRefused
 from alignment.domain.recipe import Recipe
 from alignment.domain.states import VersionKind
 from alignment.models import ModelVersion
+from alignment.selectors.dialogues import dialogue_files
 from alignment.selectors.ranking import JUDGE_HALF, REWARD_HALF, Usable
 from alignment.services.specs import adapter_path
 from feedback.domain.states import Split
@@ -29,8 +31,14 @@ def previous_check(*, recipe: Recipe, previous: ModelVersion) -> None:
         raise RoundRefused("There is no adapter to continue: the SFT policy is live. Start fresh.")
 
 
-def prompts_check(*, recipe: Recipe, project: Project) -> None:
+def prompts_check(*, recipe: Recipe, project: Project, base: ModelVersion) -> None:
     """Raises: RoundRefused unless there are prompts to train the policy on and to evaluate it with."""
+    for file in dialogue_files(base):
+        if not Path(file.path).is_file():
+            raise RoundRefused(
+                f"{Path(file.path).name}, which the base was tuned on, is gone, and only it tells which held-out "
+                "prompts the base has seen: put it back."
+            )
     counts = prompt_counts(project=project)
     if not counts[Split.HELDOUT]:
         raise RoundRefused(f"There are no prompts of the split '{Split.HELDOUT}': import more prompts.")

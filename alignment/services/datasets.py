@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from alignment.domain.errors import RoundRefused
 from alignment.models import Round
+from alignment.selectors.deployment import version_base
+from alignment.selectors.dialogues import dialogue_files, questions_in
 from feedback.domain.states import Split
+from feedback.models import Prompt
 from feedback.selectors.prompt import prompt_list
+from modeling.spec import SpecError
 
 RANKINGS = "preferences.jsonl"
 RANKINGS_OF_POLICY = "half_a.jsonl"
@@ -26,22 +31,48 @@ def snapshot_file(round: Round, name: str) -> dict[str, Any]:
 
 
 def prompts_file(round: Round, split: Split) -> Path:
-    """Write a split's prompts where runs can read them, and return the file; the same prompts give the same bytes."""
+    """Write a split's prompts where runs can read them, and return the file; the same prompts give the same bytes.
+
+    Of the held-out prompts those are left out, and counted, whose question the base was tuned on. Raises: RoundRefused.
+    """
     path: Path = settings.ARTIFACTS_ROOT / "prompts" / f"{round.pk}-{split}.jsonl"
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
-    n_rows = 0
-    with temporary.open("w", encoding="utf-8") as file:
-        for prompt in prompt_list(project=round.project, split=split).iterator(chunk_size=2_000):
+    tuned_on = _tuned_on(round) if split == Split.HELDOUT else set()
+    n_rows, n_left_out = _write(temporary, prompt_list(project=round.project, split=split), without=tuned_on)
+    if not n_rows:
+        temporary.unlink()
+        why = f" All {n_left_out} are in the dialogues that the base was tuned on." if n_left_out else ""
+        raise RoundRefused(f"There are no prompts of the split '{split}' to use: import more prompts.{why}")
+    if n_left_out:
+        Round.objects.filter(pk=round.pk).update(n_heldout_left_out=n_left_out)
+    temporary.rename(path)
+    return path
+
+
+def _write(path: Path, prompts: QuerySet[Prompt], *, without: set[str]) -> tuple[int, int]:
+    """Write the prompts but those that end with a question of `without`; return how many were written and left out."""
+    n_rows = n_left_out = 0
+    with path.open("w", encoding="utf-8") as file:
+        for prompt in prompts.iterator(chunk_size=2_000):
+            if prompt.messages[-1]["content"].strip() in without:
+                n_left_out += 1
+                continue
             row = {
                 "id": str(prompt.pk), "messages": prompt.messages, "group": prompt.group, "split": prompt.split,
                 "tags": prompt.tags,
             }  # fmt: skip
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
             n_rows += 1
-    if not n_rows:
-        raise RoundRefused(f"There are no prompts of the split '{split}': import more prompts.")
-    temporary.rename(path)
-    return path
+    return n_rows, n_left_out
+
+
+def _tuned_on(round_: Round) -> set[str]:
+    assert round_.previous is not None, f"{round_} was not launched"
+    try:
+        return questions_in(dialogue_files(version_base(round_.previous)))
+    except SpecError as error:
+        why = "only it tells which held-out prompts the base has seen"
+        raise RoundRefused(f"Put back what the base was tuned on, for {why}. {error}") from error

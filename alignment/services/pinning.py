@@ -1,4 +1,4 @@
-"""Writing the rankings that a launch froze as a dataset, so that everything after it reads files and no live rows."""
+"""Writing what a launch froze, the rankings and the held-out prompts: all that follows reads files and no live rows."""
 
 from django.db import transaction as database
 
@@ -6,8 +6,10 @@ from alignment.domain.recipe import Recipe
 from alignment.domain.states import RoundState
 from alignment.models import Round
 from alignment.selectors.version import version_snapshots
+from alignment.services.datasets import prompts_file
 from alignment.services.specs import build_recipe, round_previous
 from feedback.domain.errors import Conflict
+from feedback.domain.states import Split
 from feedback.models import Snapshot
 from feedback.selectors.judgment import judgments_counted
 from feedback.services.snapshot import snapshot_create
@@ -15,7 +17,11 @@ from feedback.services.transition import transition
 
 
 def round_pin(*, round: Round) -> None:
-    """Pin the rankings that stood at the launch and let the training begin. Raises: Conflict: look again."""
+    """Pin the rankings that stood at the launch and let the training begin.
+
+    Raises: RoundRefused when nothing is held out that the base has not seen, Conflict: look again.
+    """
+    prompts_file(round, Split.HELDOUT)
     with database.atomic():
         # Holds the round's row: a second worker waits here, finds the round moved on, and writes no second snapshot.
         # SQLite holds everybody who writes: 2.7 s for 5,000 rankings of four answers each.

@@ -6,7 +6,7 @@ from alignment.domain.errors import RoundRefused
 from alignment.domain.recipe import Recipe
 from alignment.domain.states import FINAL_ROUND_STATES, DeploymentState, RoundState
 from alignment.models import Deployment, Round
-from alignment.selectors.deployment import deployment_live, deployment_loading
+from alignment.selectors.deployment import deployment_live, deployment_loading, version_base
 from alignment.selectors.round import round_live
 from alignment.services.checking import previous_check, prompts_check
 from alignment.services.deployment import deployment_start
@@ -36,7 +36,7 @@ def round_launch(*, project: Project, recipe: Recipe, by: User) -> Round:
     if live is None:
         raise RoundRefused("This project has no deployed policy yet.")
     previous_check(recipe=recipe, previous=live.version)
-    prompts_check(recipe=recipe, project=project)
+    prompts_check(recipe=recipe, project=project, base=version_base(live.version))
     with database.atomic():
         round_freeze(round=round_, recipe=recipe, previous=live.version, by=by)
         dispatch("alignment.round_advance", round_id=round_.pk)

@@ -13,6 +13,7 @@ from alignment.models import Deployment, Round, Run
 from alignment.runs.lease import lease_claim
 from alignment.services.advance import round_advance
 from alignment.services.deployment import deployment_finish
+from feedback.domain.states import Split
 from feedback.models import Snapshot, Transition
 from tests.alignment.factories import (
     BuildRoundFactory,
@@ -57,6 +58,7 @@ def launched(house):
     """A round just launched, of a project with a gold score."""
     build = BuildRoundFactory(gold="tests.gold:score")
     live = DeploymentFactory(project=build.project)
+    PromptFactory(project=build.project, split=Split.HELDOUT)
     path = house / "preferences.jsonl"
     path.write_text("{}\n")
     snapshot = SnapshotFactory(

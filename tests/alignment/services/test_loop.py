@@ -63,9 +63,9 @@ def base(tmp_path):
     return str(folder)
 
 
-def build(project, boss, broker, policy_server, base="", *, gold=GOLD) -> Round:
+def build(project, boss, broker, policy_server, base="", *, gold=GOLD, dialogues=()) -> Round:
     """Round 0 up to the first tasks: of an imported base, which is quick, or from nothing."""
-    recipe = BuildRecipe(kind="import" if base else "demo", base=base, gold=gold)
+    recipe = BuildRecipe(kind="import" if base else "demo", base=base, gold=gold, dialogues=tuple(map(str, dialogues)))
     if base:
         lines = "".join(json.dumps(row) + "\n" for row in prompt_rows())
         prompts_import(project=project, file=io.BytesIO(lines.encode()), filename="prompts.jsonl", by=boss)
@@ -310,6 +310,62 @@ def test_a_launch_writes_no_dataset_and_what_is_ranked_after_it_belongs_to_the_n
     second = launched(project, boss, broker, CONTINUED)
     assert late.pk in second.snapshot.judgment_ids
     assert not set(first.snapshot.judgment_ids) & set(second.snapshot.judgment_ids)
+
+
+def dialogue(*turns: str) -> dict:
+    return {"messages": [{"role": ("user", "assistant")[n % 2], "content": turn} for n, turn in enumerate(turns)]}
+
+
+@pytest.fixture
+def dialogues(tmp_path):
+    """What the SFT learns from holds three of the twenty held-out questions."""
+    chats, alpaca = tmp_path / "chats.jsonl", tmp_path / "alpaca.json"
+    rows = [dialogue("heldout question 3? ", "Yes."), dialogue("heldout question 5?", "Yes.", "And you?", "No.")]
+    chats.write_text("\n\n".join(json.dumps(row) for row in rows))
+    alpaca.write_text(json.dumps([{"instruction": "heldout question 7?", "input": "", "output": "Yes."}]))
+    return [chats, alpaca]
+
+
+def test_what_the_base_was_tuned_on_is_not_held_out(project, boss, annotator, broker, policy_server, base, dialogues):
+    build(project, boss, broker, policy_server, base, dialogues=dialogues)
+    rank_all(project, annotator)
+    round_ = launched(project, boss, broker)
+    assert round_.state == RoundState.GATE
+    rows = Path(round_.runs.get(purpose="evaluate").spec["prompts"]["path"]).read_text().splitlines()
+    held_out = {json.loads(row)["messages"][-1]["content"] for row in rows}
+    assert held_out == {f"heldout question {n}?" for n in range(20) if n not in {3, 5, 7}}
+    assert round_.n_heldout_left_out == 3
+
+
+def test_nothing_is_trained_when_every_held_out_prompt_was_in_the_tuning(
+    project, boss, annotator, broker, policy_server, base, dialogues
+):
+    rows = [dialogue(f"heldout question {n}?", "Yes.") for n in range(20)]
+    dialogues[0].write_text("".join(json.dumps(row) + "\n" for row in rows))
+    build(project, boss, broker, policy_server, base, dialogues=dialogues)
+    rank_all(project, annotator)
+    round_ = launched(project, boss, broker)
+    assert round_.state == RoundState.FAILED
+    assert "All 20 are in the dialogues" in round_.error
+    assert not round_.runs.exists()
+
+
+def test_a_launch_needs_the_dialogues_that_the_base_was_tuned_on(
+    project, boss, annotator, broker, policy_server, base, dialogues
+):
+    first = build(project, boss, broker, policy_server, base, dialogues=dialogues)
+    rank_all(project, annotator)
+    text = dialogues[0].read_text()
+    dialogues[0].unlink()
+    with pytest.raises(RoundRefused, match=r"chats\.jsonl.* put it back"):
+        round_launch(project=project, recipe=Recipe(), by=boss)
+    first.refresh_from_db()
+    assert first.state == RoundState.LABELING
+    dialogues[0].write_text(text + json.dumps(dialogue("Another?", "Yes.")))
+    round_ = launched(project, boss, broker)
+    assert round_.state == RoundState.FAILED
+    assert "has changed" in round_.error
+    assert not round_.runs.exists()
 
 
 def test_a_round_is_launched_once(project, boss, annotator, broker, policy_server, base):

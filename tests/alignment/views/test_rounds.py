@@ -113,6 +113,14 @@ def test_a_round_at_the_gate_shows_its_evaluation_and_stops_polling(ada, example
     assert "<strong>river path</strong>" in page
 
 
+def test_the_evaluation_says_how_many_held_out_prompts_the_base_had_seen(ada, example):
+    round_ = example_rounds(example)
+    assert "left out" not in ada.get(url(example, "round", 1)).content.decode()
+    Round.objects.filter(pk=round_.pk).update(n_heldout_left_out=3)
+    page = ada.get(url(example, "round", 1)).content.decode()
+    assert "3 held-out prompts are left out: the base was tuned on them." in page
+
+
 def test_a_round_that_runs_is_polled(ada, example):
     example_rounds(example, state=RoundState.POLICY)
     response = ada.get(url(example, "round", 1), **HTMX)
