@@ -1,12 +1,9 @@
 """The loop through the services, with fake stages and a fake policy server, in seconds."""
 
-import io
 import json
-import shutil
 from pathlib import Path
 
 import pytest
-from stages import prompt_rows
 
 from alignment.domain.errors import DeploymentRefused, RoundRefused
 from alignment.domain.recipe import BuildRecipe, Recipe
@@ -21,84 +18,12 @@ from alignment.services.build import build_start
 from alignment.services.deployment import deployment_finish, deployment_rollback
 from alignment.services.round import round_cancel, round_deploy, round_launch, round_reject
 from feedback.domain.errors import NotAllowed
-from feedback.domain.states import BatchState, Role
-from feedback.domain.verdict import Verdict
-from feedback.models import Judgment, Response, Task, Transition
+from feedback.domain.states import BatchState
+from feedback.models import Response, Task, Transition
 from feedback.services.assignment import assignment_claim
-from feedback.services.judgment import judgment_submit
-from feedback.services.person import member_add
-from feedback.services.project import project_create
-from feedback.services.prompt import prompts_import
-from tests.feedback.factories import UserFactory
+from tests.alignment.playing import CONTINUED, GOLD, build, judge, launched, rank_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-GOLD = "tests.gold:score"
-CONTINUED = Recipe(method="dpo", start="continue", reference="previous")
-
-
-@pytest.fixture
-def boss():
-    return UserFactory(username="boss", is_superuser=True)
-
-
-@pytest.fixture
-def project(boss):
-    return project_create(name="World", created_by=boss, answers_per_task=3, prompts_per_batch=24)
-
-
-@pytest.fixture
-def annotator(project, boss):
-    person = UserFactory(username="ann")
-    member_add(project=project, user=person, role=Role.ANNOTATOR, by=boss)
-    return person
-
-
-@pytest.fixture
-def base(tmp_path):
-    folder = tmp_path / "base"
-    folder.mkdir()
-    (folder / "config.json").write_text("{}")
-    (folder / "model.safetensors").write_text("weights")
-    return str(folder)
-
-
-def build(project, boss, broker, policy_server, base="", *, gold=GOLD, dialogues=()) -> Round:
-    """Round 0 up to the first tasks: of an imported base, which is quick, or from nothing."""
-    recipe = BuildRecipe(kind="import" if base else "demo", base=base, gold=gold, dialogues=tuple(map(str, dialogues)))
-    if base:
-        lines = "".join(json.dumps(row) + "\n" for row in prompt_rows())
-        prompts_import(project=project, file=io.BytesIO(lines.encode()), filename="prompts.jsonl", by=boss)
-    build_start(project=project, recipe=recipe, by=boss)
-    broker.drain()
-    policy_server(ModelVersion.objects.get(kind=VersionKind.SFT))
-    rounds_advance_all()
-    broker.drain()
-    return round_live(project=project)
-
-
-def rank_all(project, annotator) -> int:
-    """Prefer the answer with the greater text, wherever it stands."""
-    n = 0
-    while (assignment := assignment_claim(project=project, annotator=annotator)) is not None:
-        texts = dict(assignment.task.items.values_list("item", "response__text"))
-        shown = [texts[item] for item in assignment.order]
-        ranks = [sorted(shown, reverse=True).index(text) + 1 for text in shown]
-        judge(assignment, annotator, ranks, f"k{assignment.pk}")
-        n += 1
-    return n
-
-
-def judge(assignment, annotator, ranks, key) -> Judgment:
-    verdict = Verdict(ranks=tuple(ranks))
-    return judgment_submit(assignment_id=assignment.pk, annotator=annotator, verdict=verdict, client_key=key).judgment
-
-
-def launched(project, boss, broker, recipe=None) -> Round:
-    round_ = round_launch(project=project, recipe=recipe or Recipe(), by=boss)
-    broker.drain()
-    round_.refresh_from_db()
-    return round_
 
 
 def test_the_demo_builds_itself_up_to_the_first_tasks(project, boss, broker, policy_server):
@@ -288,86 +213,6 @@ def test_a_round_that_cannot_train_is_refused_before_anything_changes(
     assert rank_all(project, annotator) == 23
 
 
-def test_a_launch_writes_no_dataset_and_what_is_ranked_after_it_belongs_to_the_next_round(
-    project, boss, annotator, broker, policy_server, base, house
-):
-    build(project, boss, broker, policy_server, base)
-    held = assignment_claim(project=project, annotator=annotator)
-    other = UserFactory()
-    member_add(project=project, user=other, role=Role.ANNOTATOR, by=boss)
-    assert rank_all(project, other) == 23
-    first = round_launch(project=project, recipe=Recipe(), by=boss)
-    assert not project.snapshots.exists()
-    assert not (house / "artifacts" / "snapshots").exists()
-    late = judge(held, annotator, [1, 2, 3], "late")
-    broker.drain()
-    first.refresh_from_db()
-    assert (first.state, first.snapshot.counts["judgments"]) == (RoundState.GATE, 23)
-    assert late.pk not in first.snapshot.judgment_ids
-    round_deploy(round=first, by=boss)
-    broker.drain()
-    rank_all(project, other)
-    second = launched(project, boss, broker, CONTINUED)
-    assert late.pk in second.snapshot.judgment_ids
-    assert not set(first.snapshot.judgment_ids) & set(second.snapshot.judgment_ids)
-
-
-def dialogue(*turns: str) -> dict:
-    return {"messages": [{"role": ("user", "assistant")[n % 2], "content": turn} for n, turn in enumerate(turns)]}
-
-
-@pytest.fixture
-def dialogues(tmp_path):
-    """What the SFT learns from holds three of the twenty held-out questions."""
-    chats, alpaca = tmp_path / "chats.jsonl", tmp_path / "alpaca.json"
-    rows = [dialogue("heldout question 3? ", "Yes."), dialogue("heldout question 5?", "Yes.", "And you?", "No.")]
-    chats.write_text("\n\n".join(json.dumps(row) for row in rows))
-    alpaca.write_text(json.dumps([{"instruction": "heldout question 7?", "input": "", "output": "Yes."}]))
-    return [chats, alpaca]
-
-
-def test_what_the_base_was_tuned_on_is_not_held_out(project, boss, annotator, broker, policy_server, base, dialogues):
-    build(project, boss, broker, policy_server, base, dialogues=dialogues)
-    rank_all(project, annotator)
-    round_ = launched(project, boss, broker)
-    assert round_.state == RoundState.GATE
-    rows = Path(round_.runs.get(purpose="evaluate").spec["prompts"]["path"]).read_text().splitlines()
-    held_out = {json.loads(row)["messages"][-1]["content"] for row in rows}
-    assert held_out == {f"heldout question {n}?" for n in range(20) if n not in {3, 5, 7}}
-    assert round_.n_heldout_left_out == 3
-
-
-def test_nothing_is_trained_when_every_held_out_prompt_was_in_the_tuning(
-    project, boss, annotator, broker, policy_server, base, dialogues
-):
-    rows = [dialogue(f"heldout question {n}?", "Yes.") for n in range(20)]
-    dialogues[0].write_text("".join(json.dumps(row) + "\n" for row in rows))
-    build(project, boss, broker, policy_server, base, dialogues=dialogues)
-    rank_all(project, annotator)
-    round_ = launched(project, boss, broker)
-    assert round_.state == RoundState.FAILED
-    assert "All 20 are in the dialogues" in round_.error
-    assert not round_.runs.exists()
-
-
-def test_a_launch_needs_the_dialogues_that_the_base_was_tuned_on(
-    project, boss, annotator, broker, policy_server, base, dialogues
-):
-    first = build(project, boss, broker, policy_server, base, dialogues=dialogues)
-    rank_all(project, annotator)
-    text = dialogues[0].read_text()
-    dialogues[0].unlink()
-    with pytest.raises(RoundRefused, match=r"chats\.jsonl.* put it back"):
-        round_launch(project=project, recipe=Recipe(), by=boss)
-    first.refresh_from_db()
-    assert first.state == RoundState.LABELING
-    dialogues[0].write_text(text + json.dumps(dialogue("Another?", "Yes.")))
-    round_ = launched(project, boss, broker)
-    assert round_.state == RoundState.FAILED
-    assert "has changed" in round_.error
-    assert not round_.runs.exists()
-
-
 def test_a_round_is_launched_once(project, boss, annotator, broker, policy_server, base):
     build(project, boss, broker, policy_server, base)
     rank_all(project, annotator)
@@ -392,53 +237,6 @@ def test_rolling_back_is_deploying_an_older_version(project, boss, annotator, br
     live = deployment_live(project=project)
     assert (live.version, live.reason, live.previous.version) == (sft, "rude at night", round_.policy)
     assert round_live(project=project).number == 2
-
-
-@pytest.fixture
-def second(project, boss, annotator, broker, policy_server, base):
-    """A project whose second round may be launched, with one policy deployed."""
-    build(project, boss, broker, policy_server, base)
-    rank_all(project, annotator)
-    round_deploy(round=launched(project, boss, broker), by=boss)
-    broker.drain()
-    rank_all(project, annotator)
-    return round_live(project=project)
-
-
-def test_what_is_deployed_while_a_round_trains_does_not_change_what_it_trains_on_and_is_compared_with(
-    project, boss, broker, second
-):
-    first = deployment_live(project=project).version
-    sft = version_base(first)
-    second = round_launch(project=project, recipe=CONTINUED, by=boss)
-    deployment_rollback(project=project, version=sft, by=boss, reason="rude at night")
-    broker.drain()
-    second.refresh_from_db()
-    assert second.state == RoundState.GATE, second.error
-    assert deployment_live(project=project).version == sft
-    specs = {run.purpose: run.spec for run in second.runs.all()}
-    assert specs["policy"]["adapter"] == specs["evaluate"]["previous"]
-    assert specs["policy"]["adapter"].endswith(first.path)
-    assert specs["policy"]["reference"] == "adapter"
-    assert second.evaluation.previous == first
-    assert not set(Round.objects.get(number=1).snapshot.judgment_ids) & set(second.snapshot.judgment_ids)
-
-
-def test_a_version_whose_files_are_gone_is_not_continued_and_not_compared_with(project, boss, broker, second, house):
-    first = deployment_live(project=project).version
-    shutil.move(house / "artifacts" / first.path, house / "elsewhere")
-    for recipe in (CONTINUED, Recipe()):
-        with pytest.raises(RoundRefused, match=f"files of {first} are gone"):
-            round_launch(project=project, recipe=recipe, by=boss)
-    second.refresh_from_db()
-    assert second.state == RoundState.LABELING
-    shutil.move(house / "elsewhere", house / "artifacts" / first.path)
-    second = round_launch(project=project, recipe=Recipe(), by=boss)
-    shutil.move(house / "artifacts" / first.path, house / "elsewhere")
-    broker.drain()
-    second.refresh_from_db()
-    assert second.state == RoundState.FAILED
-    assert f"files of {first} are gone" in second.error
 
 
 def test_an_adapter_that_the_server_refuses_leaves_the_pointer_alone(
