@@ -12,7 +12,8 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.utils.http import urlencode
 
-from feedback.models import Project, User
+from feedback.models import Assignment, Project, User
+from feedback.selectors.assignment import assignment_get
 from feedback.selectors.project import project_get
 from feedback.views.rendering import go, wants_fragment
 
@@ -64,3 +65,17 @@ def project_or_404(user: User, project_id: int) -> Project:
     if project is None:
         raise Http404
     return project
+
+
+def own_assignment_or_404(request: Request, project: Project, assignment_id: str) -> Assignment:
+    """Return an assignment of this person in this project. Raises: Http404."""
+    number = whole_number(assignment_id)
+    assignment = None if number is None else assignment_get(assignment_id=number)
+    if assignment is None or assignment.annotator_id != request.user.pk or assignment.task.project_id != project.pk:
+        raise Http404
+    return assignment
+
+
+def whole_number(text: str) -> int | None:
+    """Return a number that a browser sent, or None for anything that no column of the database could hold."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None  # 64 bits hold 18 digits

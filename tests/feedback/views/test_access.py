@@ -14,6 +14,7 @@ PAGES = {
     "feedback:project": ANYBODY,
     "feedback:label": {"annotator"},
     "feedback:correct": {"annotator"},
+    "feedback:work": {"annotator"},
     "feedback:project_settings": {"admin"},
     "feedback:prompts": {"admin"},
     "feedback:members": {"admin"},
