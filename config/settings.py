@@ -60,6 +60,11 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django_htmx",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "rest_framework",
     "knox",
     "drf_spectacular",
@@ -78,6 +83,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "config.accounts.PersonMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -113,7 +120,10 @@ STORAGES = {
 # ---- People and their sessions --------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "feedback.User"
-AUTHENTICATION_BACKENDS = ["rules.permissions.ObjectPermissionBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = [
+    "rules.permissions.ObjectPermissionBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -123,6 +133,41 @@ LOGIN_REDIRECT_URL = "feedback:projects"
 LOGOUT_REDIRECT_URL = "account:login"
 
 _HTTPS = _public.scheme == "https"
+ACCOUNT_ADAPTER = "config.accounts.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # an invitation vouches for a person; many sites send no mail at all
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # no mail to strangers whose address somebody typed
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if _HTTPS else "http"
+ACCOUNT_SESSION_REMEMBER = True
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", 1 if PUBLIC_URL else 0)
+"""How many proxies of one's own stand in front: sign-ins are limited by the address that the outermost one saw."""
+MFA_ADAPTER = "config.accounts.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_TOTP_ISSUER = "Plumbline"
+MFA_TOTP_TOLERANCE = 1  # phones whose clock is half a minute off sign in too
+SOCIALACCOUNT_ADAPTER = "config.accounts.SingleSignOnAdapter"
+SOCIALACCOUNT_LOGIN_ON_GET = True  # a form that is redirected to another site is refused by our own CSP's form-action
+SOCIALACCOUNT_STORE_TOKENS = False
+OIDC_SERVER_URL = env.str("OIDC_SERVER_URL", "")
+"""An OpenID Connect issuer, for example https://login.example.org/realms/lab; empty means no single sign-on."""
+SOCIALACCOUNT_PROVIDERS: dict[str, dict[str, object]] = {}
+if OIDC_SERVER_URL:
+    SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": env.str("OIDC_NAME", "") or "Single sign-on",
+                "client_id": env.str("OIDC_CLIENT_ID"),
+                "secret": env.str("OIDC_CLIENT_SECRET"),
+                "settings": {"server_url": OIDC_SERVER_URL},
+            }
+        ],
+    }
+
 SESSION_COOKIE_NAME = "plumbline_session"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -134,6 +179,19 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 if _HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 30 * 24 * 3600
+
+# ---- Mail -----------------------------------------------------------------------------------------------------------
+
+EMAIL_HOST = env.str("EMAIL_HOST", "")
+"""An SMTP server for password resets; without one the mails are written to the log of the web process."""
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+EMAIL_PORT = env.int("EMAIL_PORT", 587)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_SSL = EMAIL_PORT == 465
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", EMAIL_PORT == 587)
+EMAIL_TIMEOUT = 10  # seconds: the person who asked waits for it
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", "") or f"plumbline@{_public.hostname or 'localhost'}"
 
 # ---- API ------------------------------------------------------------------------------------------------------------
 
@@ -185,7 +243,7 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]  # what lies in a broker is never unpickled
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
-CELERY_TASK_ROUTES = {"alignment.run_execute": {"queue": "train"}}
+CELERY_TASK_ROUTES = {"alignment.run_execute": {"queue": "train"}, "feedback.turn_answer": {"queue": "live"}}
 # Short jobs are idempotent and acknowledged late: a killed worker's message comes back.
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -217,6 +275,8 @@ RUN_REAP_S = env.float("RUN_REAP_S", 5.0)
 ROUNDS_ADVANCE_S = env.float("ROUNDS_ADVANCE_S", 5.0)
 RECONCILE_S = env.float("RECONCILE_S", 15.0)
 ASSIGNMENTS_EXPIRE_S = env.float("ASSIGNMENTS_EXPIRE_S", 30.0)
+TURNS_WAKE_S = env.float("TURNS_WAKE_S", 5.0)
+"""How often live turns are looked for whose worker died."""
 
 RUN_RESEND_S = env.float("RUN_RESEND_S", 30.0)
 """A run that is queued longer than this gets a second message."""
@@ -236,6 +296,12 @@ POLICY_KEY = env.str("POLICY_KEY", "")
 POLICY_KEY_FILE = secret_file(HOME, "policy-key")
 POLICY_SOCKET_DIR = SOCKET_DIR
 
+ANSWER_SOURCE = "alignment.policies.live.PolicyAnswers"
+"""Who answers in live comparisons: a `feedback.ports.AnswerSource`."""
+FOREIGN_ENDPOINTS = env.json("FOREIGN_ENDPOINTS", "{}")
+"""Other OpenAI-compatible servers to compare with: {"name": {"url", "model", "key"}}, and "private": true where the
+address is not public."""
+
 
 def _every(job: str, seconds: float) -> dict[str, object]:
     # A look that waited longer than its period is dropped: the next one sees the same database.
@@ -246,6 +312,7 @@ CELERY_BEAT_SCHEDULE = {
     job: _every(job, seconds)
     for job, seconds in {
         "feedback.assignments_expire": ASSIGNMENTS_EXPIRE_S,
+        "feedback.turns_wake": TURNS_WAKE_S,
         "alignment.rounds_advance_all": ROUNDS_ADVANCE_S,
         "alignment.runs_reap": RUN_REAP_S,
         "alignment.deployment_reconcile": RECONCILE_S,

@@ -1,10 +1,14 @@
 """Where every page and API call lives."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from config.health import healthz
+
+# Else its own form would let people in past the second factor and the limit on attempts.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
@@ -13,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
     path("api/v1/", include("feedback.api.urls")),
     path("api/v1/", include("alignment.api.urls")),
+    path("", include("config.account_urls")),
     path("", include("alignment.urls")),
     path("", include("feedback.urls")),
 ]

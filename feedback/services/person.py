@@ -1,8 +1,10 @@
 """People and programs: accounts, API keys, and their roles in projects."""
 
 import secrets
+import zoneinfo
 from collections.abc import Sequence
 
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -23,13 +25,20 @@ def user_create(
     password: str | None = None,
     kind: UserKind = UserKind.HUMAN,
     email: str = "",
+    name: str = "",
     is_staff: bool = False,
     is_superuser: bool = False,
     is_demo: bool = False,
 ) -> User:
     """Make an account; without a password nobody can sign in with it. Raises: Invalid, Conflict."""
     user = User(
-        username=username, kind=kind, email=email, is_staff=is_staff, is_superuser=is_superuser, is_demo=is_demo
+        username=username,
+        first_name=name,
+        kind=kind,
+        email=email,
+        is_staff=is_staff,
+        is_superuser=is_superuser,
+        is_demo=is_demo,
     )
     try:
         if password is not None:
@@ -44,6 +53,28 @@ def user_create(
     except IntegrityError as error:
         raise Conflict(f"There is a user {username} already; choose another name.") from error
     return user
+
+
+def person_update(*, user: User, name: str, email: str, language: str, time_zone: str) -> None:
+    """Change what a person says about themselves. An empty language follows the browser. Raises: Invalid."""
+    if language and language not in dict(settings.LANGUAGES):
+        raise Invalid(f"There is no language {language}; choose from {', '.join(dict(settings.LANGUAGES))}.")
+    if time_zone not in zoneinfo.available_timezones():
+        raise Invalid(f"There is no time zone {time_zone}; they are named like Europe/Berlin.")
+    user.first_name, user.last_name = check_text(name, "The name", max_length=150, empty=True), ""
+    user.email, user.language, user.time_zone = email, language, time_zone
+    changed = ["first_name", "last_name", "email", "language", "time_zone"]
+    try:
+        user.clean_fields(exclude={field.name for field in User._meta.fields} - set(changed))  # noqa: SLF001 - Django's documented API
+    except ValidationError as error:
+        raise Invalid(" ".join(error.messages)) from error
+    user.save(update_fields=changed)
+
+
+def tags_opt_out(*, project: Project, user: User, tags: Sequence[str]) -> None:
+    """Note the tags of prompts that a person does not want to see in a project. Raises: Invalid."""
+    chosen = sorted({check_text(tag, "A tag", max_length=200) for tag in tags})
+    Membership.objects.filter(project=project, user=user).update(opted_out_tags=chosen)
 
 
 def token_create(*, user: User, name: str, scopes: Sequence[str] = ()) -> tuple[ApiToken, str]:

@@ -63,7 +63,7 @@ class Visitor:
 
     def sign_in(self, username: str) -> "Visitor":
         self.go("/login/")
-        self.page.fill("#id_username", username)
+        self.page.fill("#id_login", username)
         self.page.fill("#id_password", PASSWORD)
         self.page.click("main button[type=submit]")
         self.page.wait_for_url(f"{self.root}/")
