@@ -17,9 +17,13 @@ class Wanted:
 
 
 def plan_even(source_ids: Sequence[int], n_answers: int) -> list[tuple[int, int]]:
-    """Split a task's answers over the sources as evenly as whole numbers allow, the first ones getting the rest."""
+    """Split a task's answers over the sources as evenly as whole numbers allow, the first ones getting the rest.
+
+    A source that gets none is left out; tasks that show no answers have an empty plan.
+    """
     share, rest = divmod(n_answers, len(source_ids))
-    return [(source_id, share + (index < rest)) for index, source_id in enumerate(source_ids)]
+    shares = [(source_id, share + (index < rest)) for index, source_id in enumerate(source_ids)]
+    return [(source_id, n) for source_id, n in shares if n]
 
 
 def answers_wanted(plan: Sequence[tuple[int, int]], prompt_ids: Sequence[int]) -> Iterator[Wanted]:
@@ -30,7 +34,7 @@ def answers_wanted(plan: Sequence[tuple[int, int]], prompt_ids: Sequence[int]) -
     """
     sources = [source_id for source_id, _ in plan]
     counts = [n for _, n in plan]
-    for index, prompt_id in enumerate(prompt_ids):
+    for index, prompt_id in enumerate(prompt_ids if plan else ()):
         turn = index % len(plan)
         for source_id, n in zip(sources, counts[-turn:] + counts[:-turn] if turn else counts, strict=True):
             for sample in range(n):

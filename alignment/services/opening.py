@@ -8,8 +8,10 @@ from alignment.models import ModelVersion, Round
 from alignment.selectors.deployment import deployment_live
 from feedback.dispatch import dispatch
 from feedback.domain.errors import Invalid
+from feedback.domain.protocol import ProtocolKind, answers_of_task
 from feedback.domain.states import BatchState
 from feedback.models import Batch, Task
+from feedback.selectors.project import protocol_current
 from feedback.services.batch import batch_create, batch_reopen
 from feedback.services.transition import transition_log
 
@@ -44,11 +46,12 @@ def batch_plan(*, round: Round, after: Round | None) -> bool:
     if is_new and live.previous is not None:
         versions.append(live.previous.version)
     project = round.project
+    n_answers = answers_of_task(ProtocolKind(protocol_current(project=project).kind), project.answers_per_task)
     try:
         with database.atomic():
             batch = batch_create(
                 project=project,
-                plan=plan_even([_source_id(version) for version in versions], project.answers_per_task),
+                plan=plan_even([_source_id(version) for version in versions], n_answers),
                 n_prompts=project.prompts_per_batch,
                 seed=round.seed,
             )

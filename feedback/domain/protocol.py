@@ -130,9 +130,9 @@ class ProtocolOptions:
         if unknown := sorted(set(data) - known):
             raise Invalid(f"A protocol has no option {', '.join(unknown)}.")
         values = dict(data)
-        values["dimensions"] = tuple(_dimension(item) for item in values.get("dimensions", ()))
-        for name in ("masked_names", "live_sources"):
-            values[name] = tuple(values.get(name, ()))
+        for name in ("dimensions", "masked_names", "live_sources"):
+            values[name] = _list(values.get(name, ()), name)
+        values["dimensions"] = tuple(_dimension(item) for item in values["dimensions"])
         values["editing"] = _editing(values.get("editing", Editing.NO))
         return cls(**values)
 
@@ -151,7 +151,9 @@ class ProtocolOptions:
         self._check_live()
         if not all(isinstance(name, str) and name.strip() for name in self.masked_names):
             raise Invalid("A masked name must not be empty.")
-        if not all(isinstance(text, str) for item in self.warnings.items() for text in item):
+        if not isinstance(self.warnings, Mapping) or not all(
+            isinstance(text, str) for item in self.warnings.items() for text in item
+        ):
             raise Invalid("warnings must map tags to sentences.")
 
     def _check_dimensions(self, kind: ProtocolKind) -> None:
@@ -159,10 +161,10 @@ class ProtocolOptions:
             raise Invalid("Rating needs at least one scale.")
         if len(self.dimensions) > MAX_DIMENSIONS:
             raise Invalid(f"At most {MAX_DIMENSIONS} scales fit beside an answer, not {len(self.dimensions)}.")
-        if len({dimension.key for dimension in self.dimensions}) < len(self.dimensions):
-            raise Invalid("Every scale needs a key of its own.")
         for dimension in self.dimensions:
             _check_dimension(dimension)
+        if len({dimension.key for dimension in self.dimensions}) < len(self.dimensions):
+            raise Invalid("Every scale needs a key of its own.")
 
     def _check_ranking(self, kind: ProtocolKind) -> None:
         if isinstance(self.top_k, bool) or not isinstance(self.top_k, int) or not 0 <= self.top_k <= MAX_ANSWERS:
@@ -177,6 +179,12 @@ class ProtocolOptions:
             raise Invalid("A live comparison has two sources.")
         if isinstance(self.live_turns, bool) or self.live_turns not in range(1, MAX_LIVE_TURNS + 1):
             raise Invalid(f"live_turns must be between 1 and {MAX_LIVE_TURNS}.")
+
+
+def _list(value: Any, name: str) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise Invalid(f"{name} must be a list.")
+    return tuple(value)
 
 
 def _dimension(data: Any) -> Dimension:

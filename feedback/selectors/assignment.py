@@ -48,13 +48,17 @@ def assignment_live(*, project: Project, annotator: User) -> Assignment | None:
 
 
 def assignments_held(*, project: Project, annotator: User) -> QuerySet[Assignment]:
-    """Return what the annotator holds under a running lease, the one in hand first, then the prefetched one."""
+    """Return what the annotator holds of the queue under a running lease: the one in hand, then the prefetched one.
+
+    The turns of a live conversation are no part of the queue; each stays with the person who wrote it.
+    """
     return (
         Assignment.objects.filter(
             task__project=project,
             annotator=annotator,
             state=AssignmentState.HELD,
             lease_expires_at__gt=timezone.now(),
+            task__turn=None,
         )
         .select_related("task__project", "protocol")
         .order_by(F("shown_at").asc(nulls_last=True), "pk")

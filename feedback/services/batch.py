@@ -9,8 +9,10 @@ from django.db.models import Count, Max
 from django.utils import timezone
 
 from feedback.domain.errors import Invalid
+from feedback.domain.protocol import ProtocolKind
 from feedback.domain.states import BatchState, Split
 from feedback.models import Batch, Project, Prompt, Response, Task, TaskItem, User
+from feedback.selectors.project import protocol_current
 from feedback.services.hold import project_hold
 from feedback.services.transition import transition, transition_log
 
@@ -18,13 +20,15 @@ INSERT_CHUNK = 500
 
 
 def batch_create(*, project: Project, plan: Sequence[tuple[int, int]], n_prompts: int, seed: int) -> Batch:
-    """Make a batch that waits for answers: `plan` is (source id, answers of each prompt).
+    """Make a batch that waits for answers: `plan` is (source id, answers of each prompt), empty for answers to write.
 
     Takes `ranked` prompts that were in the fewest batches, in an order of their contents and the seed alone, and
     fewer than `n_prompts` when the project has no more. Raises: Invalid.
     """
-    if n_prompts < 1 or not plan or any(n < 1 for _, n in plan):
+    if n_prompts < 1 or any(n < 1 for _, n in plan):
         raise Invalid("A batch needs at least one prompt and one answer of each source.")
+    if bool(plan) == (protocol_current(project=project).kind == ProtocolKind.WRITE):
+        raise Invalid("A batch of answers to write samples none; every other batch needs at least one source.")
     chosen = _choose_prompts(project, n_prompts, seed)
     if not chosen:
         raise Invalid(f"{project} has no prompts to rank; add some first.")
@@ -53,7 +57,8 @@ def batch_add(
 def batch_open(*, batch: Batch, actor: User | None = None) -> Batch:
     """Make the tasks from the batch's answers and open it; a batch that gives no task fails. Opening twice is fine.
 
-    Answers of one text are one item. A prompt with fewer than two distinct answers makes no task.
+    Answers of one text are one item. A prompt with fewer than two distinct answers makes no task, unless the batch
+    asked for none: then people write them.
     """
     batch.refresh_from_db(fields=["state"])
     if batch.state != BatchState.SAMPLING:
@@ -107,8 +112,11 @@ def _make_tasks(batch: Batch) -> int:
     rows = Response.objects.filter(batch=batch).order_by("prompt_id", "pk").values_list("prompt_id", "pk", "text")
     for prompt_id, response_id, text in rows.iterator(chunk_size=2_000):
         answers[prompt_id].append((response_id, text))
-    items = {prompt_id: merge_answers(group) for prompt_id, group in answers.items()}
-    items = {prompt_id: merged for prompt_id, merged in items.items() if len(set(merged.values())) >= 2}
+    if batch.plan:
+        items = {prompt_id: merge_answers(group) for prompt_id, group in answers.items()}
+        items = {prompt_id: merged for prompt_id, merged in items.items() if len(set(merged.values())) >= 2}
+    else:
+        items = {prompt_id: {} for prompt_id in batch.prompts.order_by("pk").values_list("pk", flat=True)}
     tasks = Task.objects.bulk_create(
         [
             Task(

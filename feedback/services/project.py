@@ -1,5 +1,6 @@
-"""Projects and the versions of their guidelines."""
+"""Projects and the versions of what they ask annotators for."""
 
+import dataclasses
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -7,9 +8,19 @@ from django.db import IntegrityError, transaction
 
 from feedback.domain.errors import Conflict, Invalid
 from feedback.domain.messages import check_text
+from feedback.domain.protocol import ProtocolKind, ProtocolOptions
 from feedback.domain.states import Role
 from feedback.models import Project, Protocol, User
 from feedback.services.person import member_add
+
+
+@dataclasses.dataclass(frozen=True)
+class _Asked:
+    """What annotators are asked for: all that a version of the protocol holds."""
+
+    guidelines: str
+    kind: ProtocolKind
+    options: ProtocolOptions
 
 
 def project_create(
@@ -18,13 +29,15 @@ def project_create(
     created_by: User,
     description: str = "",
     guidelines: str = "",
+    kind: ProtocolKind = ProtocolKind.RANK,
+    options: ProtocolOptions | None = None,
     overlap: int = 1,
     lease_s: int = 1_800,
     answers_per_task: int = 4,
     prompts_per_batch: int = 300,
     is_demo: bool = False,
 ) -> Project:
-    """Make a project with the first version of its guidelines; its maker is its admin. Raises: Invalid, Conflict."""
+    """Make a project with the first version of its protocol; its maker is its admin. Raises: Invalid, Conflict."""
     project = Project(
         name=name.strip(),
         description=description,
@@ -38,15 +51,25 @@ def project_create(
     _check(project)
     with transaction.atomic():
         _save(project)
-        _protocol_add(project, guidelines, number=1, by=created_by)
+        asked = _Asked(guidelines, kind, ProtocolOptions() if options is None else options)
+        _protocol_add(project, asked, number=1, by=created_by)
         member_add(project=project, user=created_by, role=Role.ADMIN, by=created_by)
     return project
 
 
-def project_update(*, project: Project, by: User, guidelines: str | None = None, **changes: Any) -> Project:
-    """Change a project's fields; a changed text of the guidelines makes a new version.
+def project_update(
+    *,
+    project: Project,
+    by: User,
+    guidelines: str | None = None,
+    kind: ProtocolKind | None = None,
+    options: ProtocolOptions | None = None,
+    **changes: Any,
+) -> Project:
+    """Change a project's fields; another text, kind or option makes a new version of its protocol.
 
-    Old judgments keep their version, open batches the overlap they began with. Raises: Invalid, Conflict.
+    Old judgments keep their version, open batches the overlap they began with, and their tasks a kind that can judge
+    them. Raises: Invalid, Conflict.
     """
     known = {"name", "description", "overlap", "lease_s", "answers_per_task", "prompts_per_batch"}
     assert set(changes) <= known, f"not a setting of a project: {sorted(set(changes) - known)}"
@@ -55,9 +78,15 @@ def project_update(*, project: Project, by: User, guidelines: str | None = None,
     _check(project)
     with transaction.atomic():
         _save(project)  # first: it holds the project's row, so two changes at once cannot make the same version
-        latest = Protocol.objects.filter(project=project).order_by("-number").first()
-        if guidelines is not None and (latest is None or guidelines != latest.guidelines):
-            _protocol_add(project, guidelines, number=latest.number + 1 if latest else 1, by=by)
+        latest = Protocol.objects.filter(project=project).order_by("-number")[0]
+        before = _Asked(latest.guidelines, ProtocolKind(latest.kind), ProtocolOptions.from_json(latest.options))
+        asked = _Asked(
+            before.guidelines if guidelines is None else guidelines,
+            before.kind if kind is None else kind,
+            before.options if options is None else options,
+        )
+        if asked != before:
+            _protocol_add(project, asked, number=latest.number + 1, by=by)
     return project
 
 
@@ -79,6 +108,14 @@ def _save(project: Project) -> None:
         raise Conflict(f"There is a project {project.name} already; choose another name.") from error
 
 
-def _protocol_add(project: Project, guidelines: str, *, number: int, by: User) -> Protocol:
-    check_text(guidelines, "The guidelines", max_length=50_000, empty=True)
-    return Protocol.objects.create(project=project, number=number, guidelines=guidelines, created_by=by)
+def _protocol_add(project: Project, asked: _Asked, *, number: int, by: User) -> Protocol:
+    check_text(asked.guidelines, "The guidelines", max_length=50_000, empty=True)
+    asked.options.validate(asked.kind)
+    return Protocol.objects.create(
+        project=project,
+        number=number,
+        kind=asked.kind,
+        guidelines=asked.guidelines,
+        options=asked.options.to_json(),
+        created_by=by,
+    )

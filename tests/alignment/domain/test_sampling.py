@@ -19,6 +19,12 @@ def test_one_source_gives_all_answers():
     assert list(answers_wanted(plan_even([7], 2), [5])) == [Wanted(5, 7, 0), Wanted(5, 7, 1)]
 
 
+def test_tasks_without_answers_ask_nobody():
+    assert plan_even([7, 8], 0) == []
+    assert plan_even([7, 8], 1) == [(7, 1)]
+    assert list(answers_wanted([], [1, 2])) == []
+
+
 def test_every_answer_has_its_own_seed_and_always_the_same():
     wanted = list(answers_wanted([(7, 2), (8, 2)], range(100)))
     seeds = [seed_of(1, item) for item in wanted]

@@ -7,11 +7,13 @@ from feedback.domain.errors import LeaseLost, NotAllowed
 from feedback.domain.protocol import SkipReason
 from feedback.domain.states import AssignmentState, BatchState, Role
 from feedback.domain.verdict import Verdict
-from feedback.models import Assignment, Membership, Transition
+from feedback.models import Assignment, Conversation, Membership, Transition, Turn
+from feedback.selectors.assignment import assignment_live
 from feedback.selectors.task import queue_count
 from feedback.services.assignment import (
     PREFETCH_LEASE_S,
     assignment_claim,
+    assignment_prefetch,
     assignment_release,
     assignment_show,
     assignments_expire,
@@ -19,7 +21,13 @@ from feedback.services.assignment import (
 from feedback.services.batch import batch_close
 from feedback.services.judgment import judgment_submit
 from feedback.services.person import member_remove
-from tests.feedback.factories import MembershipFactory, ProjectFactory, ProtocolFactory, TaskFactory
+from tests.feedback.factories import (
+    AssignmentFactory,
+    MembershipFactory,
+    ProjectFactory,
+    ProtocolFactory,
+    TaskFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -229,3 +237,99 @@ def test_a_claim_needs_few_queries(project, annotator, django_assert_max_num_que
 
     with django_assert_max_num_queries(18):  # savepoints and transaction marks included
         assignment_claim(project=project, annotator=annotator)
+
+
+def test_the_next_task_is_held_for_two_minutes_beside_the_one_in_hand(project, annotator):
+    TaskFactory.create_batch(4, project=project)
+    in_hand = assignment_show(assignment=assignment_claim(project=project, annotator=annotator))
+
+    following = assignment_prefetch(project=project, annotator=annotator)
+    again = assignment_prefetch(project=project, annotator=annotator)
+
+    assert following == again
+    assert following.task != in_hand.task
+    assert following.shown_at is None
+    assert timezone.now() < following.lease_expires_at <= later(PREFETCH_LEASE_S)
+    assert assignment_live(project=project, annotator=annotator) == in_hand
+    assert assignment_claim(project=project, annotator=annotator) == in_hand
+    assert Assignment.objects.count() == 2
+
+
+def test_after_a_submit_the_prefetched_task_comes_first_and_its_full_lease_begins(project, annotator):
+    TaskFactory.create_batch(4, project=project)
+    TaskFactory(project=project, priority=5)
+    in_hand = assignment_show(assignment=assignment_claim(project=project, annotator=annotator))
+    following = assignment_prefetch(project=project, annotator=annotator)
+    TaskFactory(project=project, priority=9)
+    verdict = Verdict(ranks=(1, 2))
+    judgment_submit(assignment_id=in_hand.pk, annotator=annotator, verdict=verdict, client_key="k")
+
+    shown = assignment_show(assignment=assignment_claim(project=project, annotator=annotator))
+
+    assert shown == following
+    assert later(project.lease_s - 5) < shown.lease_expires_at
+
+
+def test_without_a_task_in_hand_nothing_is_prefetched(project, annotator):
+    TaskFactory(project=project)
+
+    assert assignment_prefetch(project=project, annotator=annotator) is None
+    assert not Assignment.objects.exists()
+    with pytest.raises(NotAllowed):
+        assignment_prefetch(project=project, annotator=MembershipFactory(role=Role.ANNOTATOR).user)
+
+
+def test_a_prefetched_task_that_nobody_looked_at_goes_back_after_two_minutes(project, annotator):
+    TaskFactory.create_batch(2, project=project)
+    assignment_show(assignment=assignment_claim(project=project, annotator=annotator))
+    forgotten = assignment_prefetch(project=project, annotator=annotator)
+
+    assert assignments_expire(now=later(PREFETCH_LEASE_S + 1)) == 1
+    other = MembershipFactory(project=project).user
+    assert assignment_claim(project=project, annotator=other).task == forgotten.task
+
+
+def test_what_was_prefetched_is_judged_under_the_guidelines_that_were_on_its_page(project, annotator):
+    TaskFactory.create_batch(2, project=project)
+    in_hand = assignment_show(assignment=assignment_claim(project=project, annotator=annotator))
+    following = assignment_prefetch(project=project, annotator=annotator)
+    ProtocolFactory(project=project, guidelines="Now the other way round.")
+    assignment_release(assignment=in_hand, annotator=annotator, reason=SkipReason.OTHER)
+
+    shown = assignment_show(assignment=assignment_claim(project=project, annotator=annotator))
+
+    assert (shown, shown.protocol.number) == (following, 1)
+
+
+def test_a_task_taken_again_is_shown_under_the_guidelines_of_that_day(project, annotator):
+    TaskFactory(project=project)
+    assignment_show(assignment=assignment_claim(project=project, annotator=annotator))
+    Assignment.objects.update(lease_expires_at=later(-1))
+    ProtocolFactory(project=project, guidelines="Now the other way round.")
+
+    again = assignment_show(assignment=assignment_claim(project=project, annotator=annotator))
+
+    assert again.protocol.number == 2
+
+
+@pytest.mark.parametrize("tag", ["violence", "Gewalt & Blut", "暴力", 'say "no"', "a\\b"])
+def test_prompts_with_a_tag_that_somebody_opted_out_of_are_never_claimed(project, annotator, tag):
+    TaskFactory(project=project, prompt__tags=["calm", tag], priority=9)
+    calm = TaskFactory(project=project, prompt__tags=["calm", f"no {tag}", tag.upper() + "!"])
+    Membership.objects.update(opted_out_tags=["spiders", tag])
+
+    assert queue_count(project=project, annotator=annotator) == 1
+    assignment = assignment_show(assignment=assignment_claim(project=project, annotator=annotator))
+    assert assignment.task == calm
+    assert assignment_prefetch(project=project, annotator=annotator) is None
+    Membership.objects.update(opted_out_tags=[])
+    assert queue_count(project=project, annotator=annotator) == 2
+
+
+def test_a_turn_of_a_live_conversation_is_no_task_of_the_queue(project, annotator):
+    queued, live = TaskFactory.create_batch(2, project=project)
+    conversation = Conversation.objects.create(project=project, annotator=annotator, batch=live.batch)
+    Turn.objects.create(conversation=conversation, number=1, prompt=live.prompt, task=live)
+    AssignmentFactory(task=live, annotator=annotator)
+
+    assert assignment_claim(project=project, annotator=annotator).task == queued

@@ -1,8 +1,9 @@
 import pytest
 
 from feedback.domain.errors import Invalid
+from feedback.domain.protocol import ProtocolKind
 from feedback.domain.states import BatchState, IllegalTransition, Split
-from feedback.models import Response, Task, Transition
+from feedback.models import Response, Task, TaskItem, Transition
 from feedback.services.batch import batch_close, batch_create, batch_fail, batch_open, batch_reopen
 from feedback.services.response import responses_add
 from feedback.services.source import source_get_or_create
@@ -95,6 +96,19 @@ def test_opening_makes_a_task_of_each_prompt_with_two_different_answers(project,
     batch.refresh_from_db()
     assert batch.state == BatchState.OPEN
     assert batch.opened_at is not None
+
+
+def test_prompts_whose_answers_are_written_make_tasks_without_any(source):
+    project = ProjectFactory(protocol__kind=ProtocolKind.WRITE)
+    prompts = PromptFactory.create_batch(2, project=project)
+    batch = batch_create(project=project, plan=[], n_prompts=5, seed=1)
+
+    batch_open(batch=batch)
+
+    assert {task.prompt for task in Task.objects.all()} == set(prompts)
+    assert not TaskItem.objects.exists()
+    with pytest.raises(Invalid, match="samples none"):
+        batch_create(project=project, plan=[(source.pk, 2)], n_prompts=5, seed=1)
 
 
 def test_item_numbers_do_not_follow_the_sources(project):

@@ -1,8 +1,11 @@
+import dataclasses
+
 import pytest
 
 from feedback.domain.errors import Conflict, Invalid
+from feedback.domain.protocol import DEFAULT_DIMENSIONS, Dimension, Editing, ProtocolKind, ProtocolOptions
 from feedback.domain.states import Role
-from feedback.selectors.project import membership_roles, protocol_current
+from feedback.selectors.project import membership_roles, protocol_current, protocol_for, protocol_list
 from feedback.services.project import project_create, project_update
 from tests.feedback.factories import BatchFactory, ProjectFactory, UserFactory
 
@@ -78,3 +81,47 @@ def test_a_refused_change_changes_nothing():
 
     project.refresh_from_db()
     assert (project.overlap, protocol_current(project=project).number) == (1, 1)
+
+
+def test_another_kind_or_option_is_a_new_version_and_the_old_one_stays_as_it_was():
+    project = project_create(name="Kindness", guidelines="Be kind.", created_by=UserFactory())
+    options = ProtocolOptions(dimensions=DEFAULT_DIMENSIONS, warnings={"violence": "There is blood."})
+
+    project_update(project=project, by=project.created_by, kind=ProtocolKind.RATE, options=options)
+    project_update(project=project, by=project.created_by, kind=ProtocolKind.RATE, options=options)
+    project_update(project=project, by=project.created_by, options=dataclasses.replace(options, top_k=0, live_turns=3))
+
+    versions = list(protocol_list(project=project))
+    assert [(version.number, version.kind, version.guidelines) for version in versions] == [
+        (3, "rate", "Be kind."), (2, "rate", "Be kind."), (1, "rank", "Be kind."),
+    ]  # fmt: skip
+    assert ProtocolOptions.from_json(versions[1].options) == options
+    assert ProtocolOptions.from_json(versions[2].options) == ProtocolOptions()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "says"),
+    [
+        (ProtocolKind.RATE, ProtocolOptions(), "at least one scale"),
+        (ProtocolKind.WRITE, ProtocolOptions(editing=Editing.MAY), "improved in"),
+        (ProtocolKind.PAIRWISE, ProtocolOptions(top_k=2), "Only a ranking"),
+        (ProtocolKind.RANK, ProtocolOptions(dimensions=(Dimension("a b", "Kind"),)), "small letters"),
+        (ProtocolKind.RANK, ProtocolOptions(masked_names=(" ",)), "masked name"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_and_make_no_version(kind, options, says):
+    project = ProjectFactory()
+
+    with pytest.raises(Invalid, match=says):
+        project_update(project=project, by=project.created_by, kind=kind, options=options)
+    assert protocol_current(project=project).number == 1
+
+
+def test_a_task_is_done_under_the_newest_version_that_can_judge_it():
+    project = ProjectFactory()
+    for kind in (ProtocolKind.PAIRWISE, ProtocolKind.WRITE):
+        project_update(project=project, by=project.created_by, kind=kind)
+
+    kinds = {n: protocol_for(project=project, n_answers=n).kind for n in (0, 2, 4)}
+
+    assert kinds == {0: "write", 2: "pairwise", 4: "rank"}
