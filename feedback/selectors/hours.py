@@ -1,7 +1,7 @@
 """Who worked how much on which day, for pay. Days begin at midnight in each annotator's own time zone."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -53,7 +53,7 @@ def hours_rows(
             yield _row(user, names.get(user.pk, ""), row)
 
 
-def _row(user: User, pseudonym: str, figures: dict[str, Any]) -> dict[str, Any]:
+def _row(user: User, pseudonym: str, figures: Mapping[str, Any]) -> dict[str, Any]:
     hours = figures["active_s"] / 3600
     return {
         "day": figures["day"].isoformat(),

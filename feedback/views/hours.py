@@ -21,7 +21,7 @@ def hours_csv(request: Request, project: Project) -> HttpResponse | StreamingHtt
     """Answer a row a person and day; `first` and `last` bound the days, as 2026-11-22."""
     form = DaysForm(request.GET)
     if not form.is_valid():
-        reasons = [f"{field}: {' '.join(errors)}" for field, errors in form.errors.items()]
+        reasons = [f"{field}: {' '.join(map(str, errors))}" for field, errors in form.errors.items()]
         return HttpResponse("\n".join(reasons), status=400, content_type="text/plain; charset=utf-8")
     rows = hours_rows(project=project, **form.cleaned_data)
     response = StreamingHttpResponse(csv_lines(rows, COLUMNS), content_type="text/csv; charset=utf-8")
