@@ -46,6 +46,7 @@ project_urls: list[URLPattern] = [
     path("data/", data.data, name="data"),
     path("data/preferences.jsonl", data.preferences_file, name="preferences_file"),
     path("data/judgments.jsonl", data.judgments_file, name="judgments_file"),
+    path("data/demonstrations.jsonl", data.demonstrations_file, name="demonstrations_file"),
 ]
 feedback_urls: list[URLPattern | URLResolver] = [
     path("", project.projects, name="projects"),

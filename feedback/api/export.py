@@ -9,6 +9,7 @@ from feedback.api.base import REFUSALS, ApiView, project_for
 from feedback.domain.errors import Invalid
 from feedback.domain.scopes import Scope
 from feedback.formats.writing import csv_lines, jsonl_lines
+from feedback.selectors.demonstration import demonstration_rows
 from feedback.selectors.judgment import judgment_rows
 from feedback.selectors.preference import COLUMNS, preference_rows
 
@@ -51,6 +52,20 @@ class JudgmentsApi(ApiView):
         project = project_for(request, project_id, "feedback.export_project")
         rows = judgment_rows(project=project)
         return _download(jsonl_lines(rows), _JSONL, f"project-{project.pk}-judgments.jsonl")
+
+
+class DemonstrationsApi(ApiView):
+    required_scope = Scope.EXPORT
+
+    @extend_schema(
+        operation_id="demonstrations_download",
+        summary="Download improved and written answers for fine-tuning",
+        responses={(200, _JSONL): OpenApiTypes.STR, **REFUSALS},
+    )
+    def get(self, request: Request, project_id: int) -> StreamingHttpResponse:
+        project = project_for(request, project_id, "feedback.export_project")
+        rows = demonstration_rows(project=project)
+        return _download(jsonl_lines(rows), _JSONL, f"project-{project.pk}-demonstrations.jsonl")
 
 
 def _download(lines: Iterable[str], content_type: str, filename: str) -> StreamingHttpResponse:

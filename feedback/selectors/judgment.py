@@ -92,6 +92,15 @@ def judged_of_project(*, project: Project, standing: bool = True) -> Iterator[Ju
     Judgments that come while this is read are left out.
     """
     rows = judgments_counted(project=project) if standing else Judgment.objects.filter(task__project=project)
+    return _judged_in_chunks(project, rows)
+
+
+def judged_with_text(*, project: Project) -> Iterator[Judged]:
+    """Yield the judgments that stand and came with an improved or a written answer."""
+    return _judged_in_chunks(project, judgments_counted(project=project).exclude(edited_answer=""))
+
+
+def _judged_in_chunks(project: Project, rows: QuerySet[Judgment]) -> Iterator[Judged]:
     last = rows.aggregate(last=Max("pk"))["last"] or 0
     names = pseudonyms(project=project)
     position = 0
@@ -128,16 +137,23 @@ def judgment_rows(*, project: Project) -> Iterator[dict[str, Any]]:
             "annotator": judged.annotator,
             "created_at": judgment.created_at.isoformat(),
             "protocol": judgment.protocol.number,
+            "kind": judgment.protocol.kind,
             "prompt": judgment.task.prompt.messages,
             "answers": [
                 {"text": answer.text, "source": source_label(answer), "cut": answer.cut} for answer in judged.answers
             ],
             "ranks": judgment.ranks,
+            "cannot_judge": judgment.cannot_judge,
+            "all_bad": judgment.all_bad,
+            "strength": judgment.strength,
+            "ratings": judgment.ratings,
+            "flags": judgment.flags,
+            "edited_item": judgment.edited_item,
+            "edited_answer": judgment.edited_answer,
             "shown_order": judgment.assignment.order,
             "counted": judgment.counted,
             "supersedes": judgment.supersedes_id,
             "rationale": judgment.rationale,
-            "flags": judgment.flags,
             "active_s": judgment.active_s,
         }
 

@@ -23,6 +23,8 @@ COLUMNS = [
     "chosen_cut",
     "rejected_cut",
     "protocol",
+    "strength",
+    "edited",
 ]
 
 
@@ -35,25 +37,41 @@ def preference_rows(*, project: Project | None = None, snapshot: Snapshot | None
 
 
 def pairs_of(judged: Iterable[Judged]) -> Iterator[dict[str, Any]]:
-    """Yield a row for each pair with a winner."""
+    """Yield a row for each pair with a winner, and one for an improved answer over what it improves."""
     for one in judged:
-        task = one.judgment.task
-        for better, worse in pairs_from_ranks(one.judgment.ranks).won:
-            chosen, rejected = one.answers[better], one.answers[worse]
-            yield {
-                "prompt": task.prompt.messages,
-                "chosen": _messages(chosen),
-                "rejected": _messages(rejected),
-                "task": task.pk,
-                "annotator": one.annotator,
-                "chosen_source": source_label(chosen),
-                "rejected_source": source_label(rejected),
-                "prompt_id": task.prompt_id,
-                "chosen_cut": chosen.cut,
-                "rejected_cut": rejected.cut,
-                "protocol": one.judgment.protocol.number,
-            }
+        judgment = one.judgment
+        for better, worse in pairs_from_ranks(judgment.ranks, judgment.cannot_judge).won:
+            yield _row(one, one.answers[better], one.answers[worse], strength=judgment.strength)
+        if judgment.edited_answer and judgment.edited_item is not None:
+            yield _row(one, answer_written(one), one.answers[judgment.edited_item], edited=True)
 
 
-def _messages(answer: Answer) -> list[Message]:
+def answer_written(judged: Judged) -> Answer:
+    """Return what the person wrote, as an answer whose source is the person."""
+    return Answer(text=judged.judgment.edited_answer, sources=(judged.annotator,), cut=False)
+
+
+def as_messages(answer: Answer) -> list[Message]:
+    """Return an answer as the turn that follows its prompt."""
     return [{"role": "assistant", "content": answer.text}]
+
+
+def _row(
+    judged: Judged, chosen: Answer, rejected: Answer, *, strength: int | None = None, edited: bool = False
+) -> dict[str, Any]:
+    task = judged.judgment.task
+    return {
+        "prompt": task.prompt.messages,
+        "chosen": as_messages(chosen),
+        "rejected": as_messages(rejected),
+        "task": task.pk,
+        "annotator": judged.annotator,
+        "chosen_source": source_label(chosen),
+        "rejected_source": source_label(rejected),
+        "prompt_id": task.prompt_id,
+        "chosen_cut": chosen.cut,
+        "rejected_cut": rejected.cut,
+        "protocol": judged.judgment.protocol.number,
+        "strength": strength,
+        "edited": edited,
+    }

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -16,11 +17,13 @@ from django.db import transaction
 from feedback.domain.errors import Invalid
 from feedback.domain.split import half_of
 from feedback.formats.writing import jsonl_lines
-from feedback.models import Project, Snapshot, User
+from feedback.models import Judgment, Project, Snapshot, User
 from feedback.selectors.judgment import Judged, judged_by_ids, judgments_counted
 from feedback.selectors.preference import pairs_of
 from feedback.services.transition import transition_log
 
+SAID = ("ranks", "cannot_judge", "all_bad", "strength", "ratings", "flags", "edited_item", "edited_answer", "rationale")
+"""What a snapshot's hash covers of a judgment, beside the texts of its answers."""
 ALL = "preferences.jsonl"
 HALVES = {"a": "half_a.jsonl", "b": "half_b.jsonl"}
 
@@ -89,13 +92,20 @@ class _Tally:
     def watch(self, judged: Iterator[Judged]) -> Iterator[Judged]:
         for one in judged:
             judgment = one.judgment
-            self.digest.update(f"{judgment.pk} {judgment.task_id} {judgment.protocol_id} {judgment.ranks}\n".encode())
+            self.digest.update(_said(judgment))
             for answer in one.answers:
                 self.digest.update(hashlib.sha256(answer.text.encode()).digest())
             self.counts.update(judgments=1, pairs=judgment.n_pairs, ties=judgment.n_ties)
+            self.counts.update(edited=judgment.edited_item is not None and bool(judgment.edited_answer))
             self.prompts.add(judgment.task.prompt_id)
             self.people.add(one.annotator)
             yield one
+
+
+def _said(judgment: Judgment) -> bytes:
+    """Return all that a judgment says, the same bytes on every database."""
+    said = {name: getattr(judgment, name) for name in SAID}
+    return json.dumps([judgment.pk, judgment.task_id, judgment.protocol_id, said], sort_keys=True).encode() + b"\n"
 
 
 def _write(folder: Path, project: Project, judgment_ids: Sequence[int], *, halves: bool) -> _Written:
@@ -118,7 +128,7 @@ def _write(folder: Path, project: Project, judgment_ids: Sequence[int], *, halve
         for stream in streams.values():
             stream.close()
     files = {name: {"sha256": _sha256(folder / name), "rows": rows[name]} for name in names}
-    counts = {name: tally.counts[name] for name in ("judgments", "pairs", "ties")} | {
+    counts = {name: tally.counts[name] for name in ("judgments", "pairs", "ties", "edited")} | {
         "prompts": len(tally.prompts),
         "annotators": len(tally.people),
     }

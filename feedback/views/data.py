@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET
 
 from feedback.formats.writing import jsonl_lines
 from feedback.models import Project
+from feedback.selectors.demonstration import demonstration_rows
 from feedback.selectors.judgment import judgment_rows, project_counts
 from feedback.selectors.preference import preference_rows
 from feedback.views.access import Request, project_page
@@ -37,6 +38,12 @@ def preferences_file(_request: Request, project: Project) -> StreamingHttpRespon
 @project_page("feedback.export_project")
 def judgments_file(_request: Request, project: Project) -> StreamingHttpResponse:
     return _jsonl(judgment_rows(project=project), f"project-{project.pk}-judgments.jsonl")
+
+
+@require_GET
+@project_page("feedback.export_project")
+def demonstrations_file(_request: Request, project: Project) -> StreamingHttpResponse:
+    return _jsonl(demonstration_rows(project=project), f"project-{project.pk}-demonstrations.jsonl")
 
 
 def _jsonl(rows: Iterator[dict[str, Any]], filename: str) -> StreamingHttpResponse:

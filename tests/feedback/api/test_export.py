@@ -61,7 +61,18 @@ def test_judgments_stream_as_they_were_made(client, project, judged):
     assert len(row["answers"]) == 3
 
 
-@pytest.mark.parametrize("what", ["preferences", "judgments"])
+def test_demonstrations_stream_as_prompts_and_completions(client, project, judged):
+    judged.edited_answer, judged.edited_item = "Better.", 0
+    judged.save()
+
+    answer = client.get(f"/api/v1/projects/{project.pk}/demonstrations/")
+
+    [row] = [json.loads(line) for line in body(answer).splitlines()]
+    assert row["prompt"] == judged.task.prompt.messages
+    assert row["completion"] == [{"role": "assistant", "content": "Better."}]
+
+
+@pytest.mark.parametrize("what", ["preferences", "judgments", "demonstrations"])
 def test_only_researchers_and_admins_download(client_of, project, what):
     url = f"/api/v1/projects/{project.pk}/{what}/"
     assert client_of(MembershipFactory(project=project, role="admin").user).get(url).status_code == 200

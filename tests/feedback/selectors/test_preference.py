@@ -5,12 +5,14 @@ import pytest
 from feedback.domain.states import FinishReason
 from feedback.formats.writing import jsonl_lines
 from feedback.selectors import judgment as judgment_selectors
+from feedback.selectors.demonstration import demonstration_rows
 from feedback.selectors.judgment import judgment_rows, project_counts
 from feedback.selectors.preference import COLUMNS, preference_rows
 from tests.feedback.factories import (
     JudgmentFactory,
     MembershipFactory,
     ProjectFactory,
+    PromptFactory,
     ResponseFactory,
     SourceFactory,
     TaskFactory,
@@ -148,15 +150,96 @@ def test_the_export_is_read_as_it_is_written(project, ann, django_assert_num_que
 
 
 def test_raw_judgments_hold_what_was_shown_and_said(project, ann):
-    judgment = judge(TaskFactory(project=project), ann, [2, 1], rationale="=shorter", flags=["unsure"], active_s=3.5)
+    judgment = judge(
+        TaskFactory(project=project),
+        ann,
+        [2, 1],
+        rationale="=shorter",
+        flags=[{"item": 0, "flag": "unsafe"}],
+        active_s=3.5,
+    )
 
     [row] = judgment_rows(project=project)
 
     assert row["ranks"] == [2, 1]
     assert row["shown_order"] == judgment.assignment.order
-    assert (row["rationale"], row["flags"], row["active_s"]) == ("=shorter", ["unsure"], 3.5)
+    assert (row["rationale"], row["active_s"]) == ("=shorter", 3.5)
+    assert row["flags"] == [{"item": 0, "flag": "unsafe"}]
     assert [answer["text"] for answer in row["answers"]] == [item.response.text for item in judgment.task.items.all()]
     assert (row["counted"], row["supersedes"], row["annotator"]) == (True, None, "p-ann")
+
+
+def test_raw_judgments_hold_every_kind_of_judgment_as_it_was_stored(project, ann):
+    judgment = judge(
+        TaskFactory(project=project),
+        ann,
+        [None, None],
+        cannot_judge=[1],
+        all_bad=True,
+        strength=3,
+        ratings={"helpful": [4, None]},
+        flags=[{"item": 1, "flag": "language"}],
+        edited_answer="Better.",
+        edited_item=0,
+    )
+
+    [row] = judgment_rows(project=project)
+
+    said = ("ranks", "cannot_judge", "all_bad", "strength", "ratings", "flags", "edited_answer", "edited_item")
+    assert {name: row[name] for name in said} == {name: getattr(judgment, name) for name in said}
+    assert (row["protocol"], row["kind"]) == (1, "rank")
+
+
+def test_an_answer_without_a_rank_loses_and_one_that_was_not_judged_is_in_no_pair(project, ann):
+    task = TaskFactory(project=project, n_answers=4)
+    judge(task, ann, [1, None, None, None], cannot_judge=[3])
+
+    texts = [item.response.text for item in task.items.all()]
+    assert [(chosen, rejected) for _, chosen, rejected in pairs(project)] == [
+        (texts[0], texts[1]), (texts[0], texts[2]),
+    ]  # fmt: skip
+
+
+def test_a_comparison_names_its_strength(project, ann):
+    judge(TaskFactory(project=project), ann, [2, 1], strength=3)
+
+    assert [row["strength"] for row in preference_rows(project=project)] == [3]
+
+
+def test_an_improved_answer_is_chosen_over_what_it_improves_and_named_after_its_author(project, ann):
+    task = TaskFactory(project=project)
+    judge(task, ann, [1, 1], edited_answer="Better.", edited_item=1)
+
+    [row] = preference_rows(project=project)
+
+    original = task.items.get(item=1).response
+    assert (row["chosen"][0]["content"], row["rejected"][0]["content"]) == ("Better.", original.text)
+    assert (row["edited"], row["chosen_source"], row["rejected_source"]) == (True, "p-ann", original.source.key)
+
+
+def test_demonstrations_are_what_people_wrote_and_improved(project, ann, bob):
+    prompt = PromptFactory(
+        project=project,
+        messages=[
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Hello"},
+            {"role": "assistant", "content": "Hi."},
+            {"role": "user", "content": "Who are you?"},
+        ],
+    )
+    judge(TaskFactory(project=project, prompt=prompt, n_answers=0), ann, [], edited_answer="A harbour clerk.")
+    improved = judge(TaskFactory(project=project), bob, [2, 1], edited_answer="Better.", edited_item=0)
+    judge(TaskFactory(project=project), bob, [2, 1])
+    judge(TaskFactory(project=project), bob, [2, 1], edited_answer="Late.", edited_item=0, counted=False)
+
+    written, better = demonstration_rows(project=project)
+
+    assert written["prompt"] == prompt.messages
+    assert written["completion"] == [{"role": "assistant", "content": "A harbour clerk."}]
+    assert (written["annotator"], written["improves"]) == ("p-ann", None)
+    assert better["completion"][0]["content"] == "Better."
+    assert better["improves"] == improved.task.items.get(item=0).response.source.key
+    assert [row["edited"] for row in preference_rows(project=project)] == [False, True, False]
 
 
 def test_figures_are_counted_without_reading_ranks(project, ann, bob, django_assert_num_queries):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from feedback.domain.errors import Invalid
+from feedback.models import Judgment
 from feedback.selectors.preference import preference_rows
 from feedback.selectors.snapshot import snapshot_people
 from feedback.services.snapshot import snapshot_create
@@ -50,7 +51,9 @@ def test_a_snapshot_pins_what_counts_and_writes_its_pairs(project, ann, tmp_path
     snapshot = snapshot_create(project=project, by=project.created_by)
 
     assert snapshot.judgment_ids == [first.pk, second.pk, third.pk]
-    assert snapshot.counts == {"judgments": 3, "pairs": 3, "ties": 2, "prompts": 3, "annotators": 2}
+    assert snapshot.counts == {
+        "judgments": 3, "pairs": 3, "ties": 2, "edited": 0, "prompts": 3, "annotators": 2,
+    }  # fmt: skip
     file = snapshot.files["preferences.jsonl"]
     assert file["path"] == str(tmp_path / "snapshots" / str(snapshot.pk) / "preferences.jsonl")
     assert file["rows"] == len(lines(snapshot)) == 3
@@ -67,6 +70,40 @@ def test_the_same_judgments_give_the_same_bytes(project, ann):
     assert first.pk != second.pk
     assert first.sha256 == second.sha256
     assert [file["sha256"] for file in first.files.values()] == [file["sha256"] for file in second.files.values()]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ranks": [1, 1]},
+        {"ranks": [None, None]},
+        {"cannot_judge": [1]},
+        {"all_bad": True},
+        {"strength": 2},
+        {"ratings": {"helpful": [4, 2]}},
+        {"flags": [{"item": 0, "flag": "unsafe"}]},
+        {"edited_answer": "Better."},
+        {"edited_item": 1},
+        {"rationale": "It is short."},
+    ],
+)
+def test_all_that_a_judgment_says_is_in_the_hash(project, ann, change):
+    judgment = judge(project, ann, [1, 2])
+    before = snapshot_create(project=project).sha256
+
+    Judgment.objects.filter(pk=judgment.pk).update(**change)
+
+    assert snapshot_create(project=project).sha256 != before
+
+
+def test_an_improved_answer_is_a_pair_of_the_dataset(project, ann):
+    judge(project, ann, [1, 2], edited_answer="Better than both.", edited_item=0)
+
+    snapshot = snapshot_create(project=project)
+
+    assert [row["edited"] for row in lines(snapshot)] == [False, True]
+    assert (snapshot.counts["pairs"], snapshot.counts["edited"]) == (1, 1)
+    assert snapshot.files["preferences.jsonl"]["rows"] == 2
 
 
 def test_a_later_correction_leaves_a_snapshot_as_it_was(project, ann):

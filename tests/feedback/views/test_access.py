@@ -21,6 +21,7 @@ PAGES = {
     "feedback:data": {"admin", "researcher"},
     "feedback:preferences_file": {"admin", "researcher"},
     "feedback:judgments_file": {"admin", "researcher"},
+    "feedback:demonstrations_file": {"admin", "researcher"},
     "alignment:build": ANYBODY,
     "alignment:rounds": {"admin", "researcher"},
     "alignment:round": {"admin", "researcher"},
