@@ -11,8 +11,11 @@ import django
 
 django.setup()
 
-from feedback.domain.states import Role, UserKind  # noqa: E402 - Django must be set up first
-from feedback.models import Prompt  # noqa: E402
+from django.conf import settings  # noqa: E402 - Django must be set up first
+from django.test import Client  # noqa: E402
+
+from feedback.domain.states import Role, UserKind  # noqa: E402
+from feedback.models import Prompt, User  # noqa: E402
 from feedback.services.batch import batch_create, batch_open  # noqa: E402
 from feedback.services.person import member_add, token_create, user_create  # noqa: E402
 from feedback.services.project import project_create  # noqa: E402
@@ -27,6 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--tasks", type=int, required=True)
     parser.add_argument("--annotators", type=int, required=True)
+    parser.add_argument("--sessions", action="store_true", help="sign the annotators in, too: [cookie, value] of each")
     options = parser.parse_args()
 
     owner = user_create(username="bench-owner", kind=UserKind.SIMULATED, is_staff=True)
@@ -45,12 +49,21 @@ def main() -> None:
         ],
     )
     batch_open(batch=batch)
-    keys = []
+    keys, sessions = [], []
     for number in range(options.annotators):
         annotator = user_create(username=f"bench-{number}", kind=UserKind.SIMULATED)
         member_add(project=project, user=annotator, role=Role.ANNOTATOR, by=owner)
         keys.append(token_create(user=annotator, name="bench")[1])
-    print(json.dumps({"project": project.pk, "keys": keys}))
+        if options.sessions:
+            sessions.append([settings.SESSION_COOKIE_NAME, session_of(annotator)])
+    print(json.dumps({"project": project.pk, "keys": keys, "sessions": sessions}))
+
+
+def session_of(user: User) -> str:
+    """Sign somebody in without a form."""
+    client = Client()
+    client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[-1])
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
 
 
 if __name__ == "__main__":
