@@ -1,23 +1,32 @@
-"""Ranking: one task on the screen, and the next one in the answer to a submit."""
+"""Judging: one task on the screen, and the next one in the answer to a submit."""
 
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from feedback.domain.errors import FeedbackError, RankError
+from feedback.domain.errors import FeedbackError
+from feedback.domain.protocol import ProtocolKind, SkipReason
 from feedback.models import Assignment, Project
-from feedback.selectors.assignment import AssignmentView, assignment_get, assignment_live, assignment_view
+from feedback.selectors.assignment import assignment_get, assignment_live, assignment_view
+from feedback.selectors.draft import draft_of
+from feedback.selectors.person import opted_out_tags
+from feedback.selectors.project import protocol_current
 from feedback.selectors.task import queue_count
+from feedback.selectors.work import own_judgments
 from feedback.services.assignment import assignment_claim, assignment_release, assignment_show
 from feedback.services.judgment import judgment_submit
-from feedback.views.access import Request, project_page
+from feedback.services.person import tags_opt_out
+from feedback.services.report import report_add
+from feedback.views.access import Request, own_assignment_or_404, project_page, whole_number
 from feedback.views.rendering import go, page, wants_fragment
-
-Shown = dict[str, Any]
+from feedback.views.task_form import verdict_from_form
+from feedback.views.task_page import judged_fields, query_dict, task_context, with_best_text
 
 
 @never_cache
@@ -25,6 +34,8 @@ Shown = dict[str, Any]
 @project_page("feedback.annotate_project")
 def label(request: Request, project: Project) -> HttpResponse:
     """Show the task that this person holds, or a button to get one. Never claims: a prefetched page costs nobody."""
+    if protocol_current(project=project).kind == ProtocolKind.LIVE:
+        return go(request, "feedback:live", project.pk)
     return _comparison(request, project, assignment_live(project=project, annotator=request.user))
 
 
@@ -37,19 +48,19 @@ def claim(request: Request, project: Project) -> HttpResponse:
 @require_POST
 @project_page("feedback.annotate_project")
 def submit(request: Request, project: Project) -> HttpResponse:
-    """Store a ranking and bring the next task. What was typed comes back when it cannot be stored."""
+    """Store a judgment and bring the next task. What was typed comes back when it cannot be stored."""
     form = request.POST
-    assignment = _own_assignment(request, project, form.get("assignment", ""))
+    assignment = own_assignment_or_404(request, project, form.get("assignment", ""))
     view = assignment_view(assignment=assignment)
-    letters = [answer.letter for answer in view.answers]
+    if "start_edit" in form:  # the way without scripts to get the best answer's text into the field
+        return _comparison(request, project, assignment, typed=with_best_text(form, view))
     try:
         done = judgment_submit(
             assignment_id=assignment.pk,
             annotator=request.user,
-            ranks=_ranks(form, letters),
+            verdict=verdict_from_form(form, view),
             client_key=form.get("client_key", ""),
-            rationale=form.get("rationale", ""),
-            flags=form.getlist("flags"),
+            rationale=form.get("rationale", "").replace("\r\n", "\n"),
             active_s=_seconds(form.get("active_s", "")),
         )
     except FeedbackError as error:
@@ -57,22 +68,77 @@ def submit(request: Request, project: Project) -> HttpResponse:
     if not done.judgment.counted:
         messages.warning(
             request,
-            _("Your time for that task had run out, and somebody else has it. Your ranking is kept, but not counted."),
+            _("Your time for that task had run out, and somebody else has it. Your judgment is kept, but not counted."),
         )
     if form.get("correction"):
-        messages.success(request, _("The ranking is changed."))
-        return go(request, "feedback:label", project.pk)
-    return _next(request, project, last=assignment)
+        messages.success(request, _("The judgment is changed."))
+        # The outbox leads back to the task by itself, once it has heard that the change is stored.
+        return HttpResponse(status=204) if form.get("outbox") else go(request, "feedback:label", project.pk)
+    if _start(request, project, form.get("shown", "")):
+        return render(request, "partial.html")
+    return _next(request, project)
 
 
 @require_POST
 @project_page("feedback.annotate_project")
 def skip(request: Request, project: Project) -> HttpResponse:
-    assignment = _own_assignment(request, project, request.POST.get("assignment", ""))
+    """Give the task back with a reason, and bring the next one."""
+    form = request.POST
+    assignment = own_assignment_or_404(request, project, request.POST.get("assignment", ""))
+    if form.get("skip_reason") not in SkipReason.values:
+        return _comparison(request, project, assignment, typed=form, error=_("Say why you skip the task."))
     try:
-        assignment_release(assignment=assignment, annotator=request.user, reason="skip")
+        assignment_release(
+            assignment=assignment,
+            annotator=request.user,
+            reason=SkipReason(form["skip_reason"]),
+            note=form.get("skip_note", ""),
+        )
     except FeedbackError as error:
         messages.warning(request, error.message)
+    return _next(request, project)
+
+
+@require_POST
+@project_page("feedback.annotate_project")
+def report(request: Request, project: Project) -> HttpResponse:
+    """Tell whoever runs the project what is wrong with this task; the task stays in hand."""
+    assignment = own_assignment_or_404(request, project, request.POST.get("assignment", ""))
+    error = ""
+    try:
+        report_add(assignment=assignment, annotator=request.user, text=request.POST.get("report", ""))
+    except FeedbackError as refused:
+        error = refused.message
+    else:
+        messages.success(request, _("Thank you. Whoever runs the project can see it now. Go on, or skip the task."))
+    if not wants_fragment(request):
+        typed = request.POST.copy()
+        if not error:
+            typed["report"] = ""
+        return _comparison(request, project, assignment, typed=typed, error=error)
+    context = {
+        "project": project,
+        "report_error": error,
+        "report_text": request.POST.get("report", "") if error else "",
+        "is_answer": True,
+    }
+    return render(request, "feedback/fragments/task_report.html", context, status=422 if error else 200)
+
+
+@require_POST
+@project_page("feedback.annotate_project")
+def opt_out(request: Request, project: Project) -> HttpResponse:
+    """Never show this person prompts with these tags again, and give the one in hand back."""
+    assignment = own_assignment_or_404(request, project, request.POST.get("assignment", ""))
+    tags = [tag for tag in request.POST.getlist("tag") if tag in assignment.task.prompt.tags]
+    try:
+        known = opted_out_tags(project=project, user=request.user)
+        tags_opt_out(project=project, user=request.user, tags=[*known, *tags])
+        assignment_release(assignment=assignment, annotator=request.user, reason=SkipReason.UPSETTING)
+    except FeedbackError as error:
+        messages.warning(request, error.message)
+    else:
+        messages.success(request, _("You will get no more tasks like that one."))
     return _next(request, project)
 
 
@@ -80,31 +146,44 @@ def skip(request: Request, project: Project) -> HttpResponse:
 @require_GET
 @project_page("feedback.annotate_project")
 def correct(request: Request, project: Project, assignment_id: int) -> HttpResponse:
-    """Show a submitted ranking again, so that it can be changed while its batch is open."""
-    assignment = _own_assignment(request, project, str(assignment_id))
+    """Show what was judged again, so that it can be changed while its batch is open."""
+    assignment = own_assignment_or_404(request, project, str(assignment_id))
     judgment = assignment.judgments.order_by("-id").first()
     if judgment is None:
         return go(request, "feedback:label", project.pk)
-    dense = sorted(set(judgment.ranks))
-    by_letter = {
-        answer.letter: dense.index(judgment.ranks[item]) + 1
-        for answer, item in zip(assignment_view(assignment=assignment).answers, assignment.order, strict=True)
-    }
-    typed = QueryDict(mutable=True)
-    typed.update({f"rank_{letter}": str(rank) for letter, rank in by_letter.items()})
-    typed.update({"correction": "1", "rationale": judgment.rationale})
-    typed.setlist("flags", judgment.flags)
-    return _comparison(request, project, assignment, typed=typed)
+    return _comparison(request, project, assignment, typed=query_dict(judged_fields(judgment)))
 
 
-def _next(request: Request, project: Project, last: Assignment | None = None) -> HttpResponse:
+@never_cache
+@require_GET
+@project_page("feedback.annotate_project")
+def last(request: Request, project: Project) -> HttpResponseBase:
+    """Undo: show this person's newest judgment in the project again."""
+    own = own_judgments(project=project, annotator=request.user, before=None, limit=1)
+    if own:
+        return correct(request, project.pk, own[0].judgment.assignment_id)
+    messages.info(request, _("There is nothing to undo yet."))
+    return label(request, project.pk)
+
+
+def _start(request: Request, project: Project, shown: str) -> bool:
+    """Start the time of a prefetched task that the page put on the screen by itself; False when there is none."""
+    number = whole_number(shown)
+    assignment = assignment_get(assignment_id=number) if number else None
+    live = assignment_live(project=project, annotator=request.user)
+    if assignment is None or live is None or live.pk != assignment.pk:
+        return False
+    assignment_show(assignment=live)
+    return True
+
+
+def _next(request: Request, project: Project) -> HttpResponse:
     """Claim the next task: htmx gets it at once, a browser without scripts is sent to the page."""
     try:
         assignment = assignment_claim(project=project, annotator=request.user)
     except FeedbackError as error:
         messages.error(request, error.message)
         assignment = None
-    request.session["last_assignment"] = [project.pk, last.pk] if last else None
     if not wants_fragment(request):
         return go(request, "feedback:label", project.pk)
     return _comparison(request, project, assignment)
@@ -118,14 +197,15 @@ def _comparison(
     typed: QueryDict | None = None,
     error: str = "",
 ) -> HttpResponse:
-    context: Shown = {
+    context: dict[str, Any] = {
         "project": project,
         "queue": queue_count(project=project, annotator=request.user),
         "error": error,
-        "last_assignment_id": _last_assignment_id(request, project),
     }
     if assignment is not None:
-        context |= _task(assignment, typed or QueryDict(), is_shown_again=typed is not None)
+        context |= _task(assignment, typed)
+    else:
+        context["kind"] = protocol_current(project=project).kind
     return page(
         request,
         "feedback/label.html",
@@ -135,52 +215,13 @@ def _comparison(
     )
 
 
-def _task(assignment: Assignment, typed: QueryDict, *, is_shown_again: bool) -> Shown:
-    if not is_shown_again:
+def _task(assignment: Assignment, typed: QueryDict | None) -> dict[str, Any]:
+    """Show a task with what was typed, or else with its draft."""
+    draft = draft_of(assignment=assignment)
+    if typed is None:
         assignment_show(assignment=assignment)
-    view: AssignmentView = assignment_view(assignment=assignment)
-    return {
-        "view": view,
-        "answers": [
-            {"letter": answer.letter, "text": answer.text, "rank": _whole(typed.get(f"rank_{answer.letter}"))}
-            for answer in view.answers
-        ],
-        "numbers": range(1, len(view.answers) + 1),
-        "client_key": typed.get("client_key") or view.client_key,
-        "rationale": typed.get("rationale", ""),
-        "flags": typed.getlist("flags"),
-        "is_correction": bool(typed.get("correction")),
-    }
-
-
-def _own_assignment(request: Request, project: Project, assignment_id: str) -> Assignment:
-    number = _whole(assignment_id)
-    assignment = assignment_get(assignment_id=number) if number else None
-    if assignment is None or assignment.annotator_id != request.user.pk or assignment.task.project_id != project.pk:
-        raise Http404
-    return assignment
-
-
-def _last_assignment_id(request: Request, project: Project) -> int | None:
-    stored = request.session.get("last_assignment")
-    return stored[1] if stored and stored[0] == project.pk else None
-
-
-def _ranks(form: QueryDict, letters: list[str]) -> list[int]:
-    """Raises: RankError."""
-    ranks = [_whole(form.get(f"rank_{letter}")) for letter in letters]
-    missing = [letter for letter, rank in zip(letters, ranks, strict=True) if rank is None]
-    if missing:
-        raise RankError(
-            _("Give every answer a rank. Still without one: %(letters)s.") % {"letters": ", ".join(missing)}
-        )
-    return [rank for rank in ranks if rank is not None]
-
-
-def _whole(text: str | None) -> int | None:
-    return (
-        int(text) if text and text.isascii() and text.isdigit() and len(text) <= 18 else None
-    )  # 64 bits hold 18 digits
+        typed = query_dict(draft.fields) if draft else None
+    return {**task_context(assignment_view(assignment=assignment), typed), "draft": draft}
 
 
 def _seconds(text: str) -> float | None:

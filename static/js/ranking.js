@@ -1,22 +1,14 @@
-// Ranking by drag, buttons and, with ranking-keys.js, keys. The rank selects of the form are the only truth: everything here reads and
-// writes them, so what is shown is what is sent. Without this script the same selects are a plain form.
+// Ranking by drag, buttons and keys.
+import { TaskForm } from "./task-form.js";
 
 const isReduced = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-class Ranking {
+export class Ranking extends TaskForm {
   constructor(form) {
-    this.form = form;
-    form.ranking = this; // ranking-keys.js finds it there
-    this.list = form.querySelector(".answers");
-    this.status = form.querySelector(".ranking-status");
-    this.text = this.status.dataset;
+    super(form);
+    this.topK = Number(form.dataset.topK) || 0;
     this.undoStack = [];
-    this.activeMs = 0;
-    this.activeAt = performance.now();
-    form.noValidate = true;
-    this.list.addEventListener("change", (event) => this.onSelect(event));
     this.list.addEventListener("click", (event) => this.onTool(event));
-    form.addEventListener("submit", (event) => this.onSubmit(event), true);
     form.querySelector("[data-undo]").addEventListener("click", () => this.undo());
     this.sortable = new Sortable(this.list, {
       handle: ".grip",
@@ -29,29 +21,25 @@ class Ranking {
       },
       onEnd: (event) => this.onDrop(event),
     });
-    this.sort(); // ranks that came with the page, from a refused submit or an earlier ranking
+    this.sort(); // ranks that came with the page, from a draft, a refused submit or an earlier ranking
   }
 
-  get cards() {
-    return [...this.list.children];
+  close() {
+    this.sortable.destroy();
   }
 
   select(card) {
-    return card.querySelector("select");
+    return card.querySelector(".answer-rank select");
   }
 
   rank(card) {
     return Number(this.select(card).value) || 0;
   }
 
-  letter(card) {
-    return card.dataset.letter;
-  }
-
   /** Cards by rank: [[A], [C, B], [D]]; what has no rank is not in it. */
   groups() {
     const byRank = new Map();
-    for (const card of this.cards) {
+    for (const card of this.judgeable()) {
       const rank = this.rank(card);
       if (rank) byRank.set(rank, [...(byRank.get(rank) ?? []), card]);
     }
@@ -59,11 +47,23 @@ class Ranking {
   }
 
   unranked() {
-    return this.cards.filter((card) => !this.rank(card));
+    return this.judgeable().filter((card) => !this.rank(card));
+  }
+
+  /** How many answers still need a rank: all, or in a ranking of the best few those few. */
+  nMissing() {
+    const unranked = this.unranked().length;
+    const wanted = Math.min(this.topK || this.cards.length, this.judgeable().length);
+    return Math.max(0, wanted - (this.judgeable().length - unranked));
+  }
+
+  best() {
+    const [first] = this.groups();
+    return first?.length === 1 ? this.letter(first[0]) : "";
   }
 
   snapshot() {
-    return this.cards.map((card) => [card, this.select(card).value]);
+    return this.cards.map((card) => [card, this.select(card).value, this.cannot(card)]);
   }
 
   remember(before = this.snapshot()) {
@@ -74,7 +74,10 @@ class Ranking {
     const before = this.undoStack.pop();
     if (!before) return;
     this.move(before.map(([card]) => card));
-    for (const [card, value] of before) this.select(card).value = value;
+    for (const [card, value, isOut] of before) {
+      this.select(card).value = value;
+      this.cannotBox(card).checked = isOut;
+    }
     this.refresh();
     this.say(this.text.undone);
   }
@@ -92,29 +95,38 @@ class Ranking {
     }
   }
 
-  /** Writes groups as ranks 1, 2, 3 ... without gaps. */
+  /** Writes groups as ranks 1, 2, 3 ... without gaps; where only the best few count, the rest has none. */
   write(groups) {
+    let nRanked = 0;
     groups.forEach((group, index) => {
-      for (const card of group) this.select(card).value = String(index + 1);
+      const hasRank = !this.topK || nRanked < this.topK;
+      for (const card of group) this.select(card).value = hasRank ? String(index + 1) : "";
+      nRanked += group.length;
     });
     this.sort();
   }
 
   sort() {
-    if (!this.unranked().length) {
+    for (const card of this.cards) if (this.cannot(card)) this.select(card).value = "";
+    if (!this.nMissing()) {
       this.groups().forEach((group, index) => group.forEach((card) => (this.select(card).value = String(index + 1))));
     }
-    const wanted = [...this.groups().flat(), ...this.unranked()];
+    const wanted = [...this.groups().flat(), ...this.unranked(), ...this.cards.filter((card) => this.cannot(card))];
     if (wanted.some((card, index) => card !== this.cards[index])) this.move(wanted);
     this.refresh();
+  }
+
+  digit(rank, card) {
+    this.setRank(card ?? this.unranked()[0] ?? this.cards[0], rank);
   }
 
   setRank(card, rank) {
     if (rank > this.cards.length) return;
     this.remember();
+    this.cannotBox(card).checked = false;
     this.select(card).value = String(rank);
     this.sort();
-    const next = this.unranked()[0];
+    const next = this.nMissing() ? this.unranked()[0] : null;
     this.describe(card);
     (next ?? card).focus();
   }
@@ -127,6 +139,7 @@ class Ranking {
   shift(card, step) {
     const rows = this.rows();
     const at = rows.findIndex((row) => row.includes(card));
+    if (at < 0) return;
     const isAlone = rows[at].length === 1;
     const to = at + step;
     if (isAlone && (to < 0 || to >= rows.length)) return;
@@ -144,6 +157,7 @@ class Ranking {
   tie(card) {
     const rows = this.rows();
     const at = rows.findIndex((row) => row.includes(card));
+    if (at < 0) return undefined;
     const isTied = rows[at].length > 1 && rows[at][0] !== card;
     if (!isTied && at === 0) return this.say(this.text.noneAbove, true);
     this.remember();
@@ -166,9 +180,10 @@ class Ranking {
     const card = event.item;
     if (event.oldIndex === event.newIndex) return this.refresh();
     this.remember(this.before);
+    this.cannotBox(card).checked = false;
     const old = new Map(this.before.map(([other, value]) => [other, Number(value) || 0]));
     const rows = [];
-    for (const other of this.cards) {
+    for (const other of this.judgeable()) {
       const row = rows.at(-1);
       const isSame = row && other !== card && old.get(other) && old.get(row.at(-1)) === old.get(other);
       if (isSame && row.at(-1) !== card) row.push(other);
@@ -184,16 +199,26 @@ class Ranking {
     return undefined;
   }
 
-  onSelect(event) {
-    if (!event.target.matches("select")) return; // Sortable calls its own event "change" too
-    const card = event.target.closest(".answer");
-    this.remember(this.saved);
+  onChange(event) {
+    const { target } = event;
+    const card = target.closest?.(".answer");
+    const isRank = target.matches?.(".answer-rank select"); // Sortable calls its own event "change" too
+    const isCannot = target.name?.startsWith("cannot_");
+    if (isRank || isCannot) this.remember(this.saved);
+    if (isRank && target.value) this.cannotBox(card).checked = false;
+    super.onChange(event);
+    if (!isRank && !isCannot) return;
     this.sort();
-    this.describe(card);
+    if (isRank) this.describe(card);
+  }
+
+  onFilled() {
+    super.onFilled();
+    this.sort();
   }
 
   onTool(event) {
-    const button = event.target.closest("[data-tool]");
+    const button = event.target.closest('[data-tool="tie"], [data-tool="up"], [data-tool="down"]');
     if (!button) return;
     const card = button.closest(".answer");
     const { tool } = button.dataset;
@@ -202,21 +227,23 @@ class Ranking {
     button.focus();
   }
 
+  missingVerdict() {
+    const nMissing = this.nMissing();
+    const unranked = this.unranked();
+    if (!nMissing || (this.isAllBad() && unranked.length === this.judgeable().length)) return null;
+    const text = this.topK ? this.text.someBest.replace("%s", nMissing) : this.text.missing.replace("%s", this.letters(unranked));
+    return { text, target: unranked[0] };
+  }
+
   onSubmit(event) {
-    const isSkip = event.submitter?.hasAttribute("formaction");
-    if (isSkip) return;
-    const missing = this.unranked();
-    if (!missing.length) {
-      this.form.elements.active_s.value = (this.active() / 1000).toFixed(1);
+    const isUntouched = this.unranked().length === this.cards.length && !this.isAllBad();
+    if (event.submitter?.hasAttribute("formaction") || !isUntouched) {
+      super.onSubmit(event);
       return;
     }
     event.preventDefault();
     event.stopImmediatePropagation();
-    if (missing.length === this.cards.length) this.confirmOrder();
-    else {
-      this.say(this.text.missing.replace("%s", missing.map((card) => this.letter(card)).join(", ")), true);
-      missing[0].focus();
-    }
+    this.confirmOrder();
   }
 
   /** Nothing was ranked: ask before the order on the page, which is random, is taken for a judgment. */
@@ -227,20 +254,9 @@ class Ranking {
       dialog.returnValue = "";
       this.remember();
       this.write(this.rows());
-      this.form.requestSubmit();
+      this.form.requestSubmit(this.form.querySelector("[data-submit]"));
     };
     dialog.showModal();
-  }
-
-  /** Milliseconds with the page in view. */
-  active() {
-    const now = performance.now();
-    return this.activeMs + (document.hidden ? 0 : now - this.activeAt);
-  }
-
-  onVisibility() {
-    if (document.hidden) this.activeMs += performance.now() - this.activeAt;
-    else this.activeAt = performance.now();
   }
 
   refresh() {
@@ -257,57 +273,29 @@ class Ranking {
     });
     this.form.querySelector("[data-undo]").hidden = !this.undoStack.length;
     this.saved = this.snapshot();
-    const missing = this.unranked().length;
-    this.say(missing ? (missing === cards.length ? this.text.start : this.text.some.replace("%s", missing)) : this.summary());
+    super.refresh();
+  }
+
+  progress() {
+    const unranked = this.unranked();
+    const nMissing = this.nMissing();
+    if (!this.isAllBad() && unranked.length === this.cards.length) return this.text.start;
+    if (nMissing && !this.isAllBad()) return this.topK ? this.text.someBest.replace("%s", nMissing) : this.text.some.replace("%s", nMissing);
+    const missing = this.missing();
+    return missing ? missing.text : this.summary();
   }
 
   /** The whole ranking in one line: A > B = C > D. */
   summary() {
-    return this.groups().map((group) => group.map((card) => this.letter(card)).join(" = ")).join(" > ");
+    const order = this.groups().map((group) => group.map((card) => this.letter(card)).join(" = "));
+    if (order.length && this.unranked().length) order.push(`(${this.letters(this.unranked())})`);
+    return [order.join(" > "), this.isAllBad() && this.text.allBad].filter(Boolean).join(" · ");
   }
 
   describe(card) {
     const rank = this.rank(card);
-    const ties = this.cards.filter((other) => other !== card && this.rank(other) === rank).map((other) => this.letter(other));
+    const ties = this.judgeable().filter((other) => other !== card && this.rank(other) === rank);
     const said = this.text.placed.replace("%l", this.letter(card)).replace("%r", rank);
-    this.form.querySelector("[data-announce]").textContent = ties.length
-      ? `${said} ${this.text.tied.replace("%s", ties.join(", "))}`
-      : said;
-  }
-
-  say(text, isBad = false) {
-    this.status.textContent = text;
-    this.status.classList.toggle("bad", isBad);
+    this.announce(ties.length ? `${said} ${this.text.tied.replace("%s", this.letters(ties))}` : said);
   }
 }
-
-let ranking = null;
-let areGuidelinesOpen = false;
-
-// Who looks things up in the guidelines wants them open for the next task too.
-document.addEventListener(
-  "toggle",
-  (event) => {
-    if (event.target.matches(".ranking-guidelines") && event.target.isConnected) areGuidelinesOpen = event.target.open;
-  },
-  true,
-);
-
-function attach() {
-  const guidelines = document.querySelector(".ranking-guidelines");
-  if (guidelines) guidelines.open = areGuidelinesOpen;
-  const form = document.getElementById("ranking");
-  if (form === (ranking?.form ?? null)) return;
-  ranking?.sortable.destroy();
-  ranking = form && new Ranking(form);
-}
-
-document.addEventListener("visibilitychange", () => ranking?.onVisibility());
-document.addEventListener("htmx:afterSwap", () => {
-  const before = ranking;
-  attach();
-  if (before === ranking) return;
-  window.scrollTo({ top: 0 });
-  document.querySelector("#comparison h1")?.focus({ preventScroll: true });
-});
-attach();

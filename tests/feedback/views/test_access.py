@@ -14,6 +14,7 @@ PAGES = {
     "feedback:project": ANYBODY,
     "feedback:label": {"annotator"},
     "feedback:correct": {"annotator"},
+    "feedback:last": {"annotator"},
     "feedback:work": {"annotator"},
     "feedback:project_settings": {"admin"},
     "feedback:prompts": {"admin"},
@@ -32,6 +33,10 @@ ACTIONS = {
     "feedback:claim": {"annotator"},
     "feedback:submit": {"annotator"},
     "feedback:skip": {"annotator"},
+    "feedback:draft": {"annotator"},
+    "feedback:prefetch": {"annotator"},
+    "feedback:report": {"annotator"},
+    "feedback:opt_out": {"annotator"},
     "feedback:member_remove": {"admin"},
     "alignment:round_launch": {"admin"},
     "alignment:round_deploy": {"admin"},
@@ -41,7 +46,7 @@ ACTIONS = {
     "alignment:rollback": {"admin"},
 }
 NO_PROJECT = {"feedback:projects", "feedback:project_new", "account:login", "account:logout", "account:tokens"}
-NO_PROJECT |= {"account:token_revoke"}
+NO_PROJECT |= {"account:token_revoke", "account:language"}
 ROLES = ["annotator", "researcher", "admin"]
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
@@ -159,6 +164,8 @@ def test_objects_of_another_project_are_not_found_through_ones_own(client, examp
     acts = {
         reverse("feedback:submit", args=[own.pk]): {"assignment": assignment.pk},
         reverse("feedback:skip", args=[own.pk]): {"assignment": assignment.pk},
+        reverse("feedback:report", args=[own.pk]): {"assignment": assignment.pk, "report": "mine"},
+        reverse("feedback:opt_out", args=[own.pk]): {"assignment": assignment.pk},
         reverse("alignment:round_deploy", args=[own.pk, 1]): {"reason": "mine"},
         reverse("alignment:run_cancel", args=[own.pk, 1, run.pk]): {},
         reverse("alignment:rollback", args=[own.pk]): {"version": example.round.policy_id, "reason": "mine"},

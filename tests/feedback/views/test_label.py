@@ -84,6 +84,8 @@ def test_submitting_twice_keeps_the_first_judgment(annie, example):
         ({"rank_C": ""}, "Still without one: C"),
         ({"rank_B": "4"}, "Ranks start at 1"),
         ({"rank_A": "x"}, "Still without one: A"),
+        ({"flag_A": "ugly"}, "There is no flag ugly"),
+        ({"cannot_B": "on"}, "B cannot be judged and have a rank"),
     ],
 )
 def test_a_ranking_that_cannot_be_stored_comes_back_as_it_was(annie, example, ranks, said):
@@ -98,7 +100,7 @@ def test_a_ranking_that_cannot_be_stored_comes_back_as_it_was(annie, example, ra
 
 def test_a_skipped_task_goes_to_somebody_else(annie, example):
     first = held(example)
-    annie.post(url(example, "skip"), {"assignment": first.pk}, **HTMX)
+    annie.post(url(example, "skip"), {"assignment": first.pk, "skip_reason": "other", "skip_note": "No."}, **HTMX)
     first.refresh_from_db()
     assert first.state == AssignmentState.RELEASED
     assert Assignment.objects.get(state=AssignmentState.HELD).task_id != first.task_id
