@@ -45,7 +45,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English")]
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]  # each by its own name: for people who read only that
+LANGUAGE_COOKIE_NAME = "plumbline_language"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 LOCALE_PATHS = [BASE_DIR / "locale"]
 
 INSTALLED_APPS = [
@@ -298,7 +301,7 @@ POLICY_SOCKET_DIR = SOCKET_DIR
 
 ANSWER_SOURCE = "alignment.policies.live.PolicyAnswers"
 """Who answers in live comparisons: a `feedback.ports.AnswerSource`."""
-FOREIGN_ENDPOINTS = env.json("FOREIGN_ENDPOINTS", "{}")
+FOREIGN_ENDPOINTS = env.json("FOREIGN_ENDPOINTS", {})
 """Other OpenAI-compatible servers to compare with: {"name": {"url", "model", "key"}}, and "private": true where the
 address is not public."""
 

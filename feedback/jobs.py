@@ -2,9 +2,21 @@
 
 from celery import shared_task
 
+from feedback.services import answering
 from feedback.services.assignment import assignments_expire
 
 
 @shared_task(name="feedback.assignments_expire")
 def expire_assignments() -> None:
     assignments_expire()
+
+
+@shared_task(name="feedback.turn_answer")
+def turn_answer(answer_id: int) -> None:
+    """Write one answer of a live turn; on queue `live`, where waiting for a policy holds up nothing else."""
+    answering.turn_answer(answer_id=answer_id)
+
+
+@shared_task(name="feedback.turns_wake")
+def turns_wake() -> None:
+    answering.turns_wake()

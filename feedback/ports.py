@@ -4,7 +4,7 @@ The setting ANSWER_SOURCE names the class; alignment has the one that asks polic
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Protocol
 
 from django.conf import settings
@@ -60,7 +60,7 @@ class AnswerSource(Protocol):
 
     def stream(
         self, *, project: Project, key: str, messages: Sequence[Message], decoding: Decoding
-    ) -> Iterator[Piece]:
+    ) -> Generator[Piece, None, None]:
         """Ask a source and return its pieces; the last one has a finish reason.
 
         Uses the database before it returns and never afterwards: the pieces may be read in another thread.

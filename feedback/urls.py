@@ -11,6 +11,7 @@ from feedback.views import (
     invitation,
     label,
     language,
+    live,
     member,
     personal,
     project,

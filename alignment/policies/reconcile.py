@@ -21,8 +21,13 @@ def served_model(version: ModelVersion) -> str:
 def policy_ready(version: ModelVersion) -> None:
     """Load a version where it is served and check that it answers. Raises: EndpointDown, EndpointRefused."""
     with PolicyClient(endpoint_of(version_base(version))) as client:
-        _load(client, version, client.models())
+        policy_load(client, version)
         client.chat(model=served_model(version), messages=_GREETING, seed=0, max_new_tokens=1, temperature=1.0)
+
+
+def policy_load(client: PolicyClient, version: ModelVersion) -> None:
+    """Load a version's adapter unless it is loaded. Raises: EndpointDown, EndpointRefused."""
+    _load(client, version, client.models())
 
 
 def policies_reconcile() -> None:

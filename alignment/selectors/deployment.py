@@ -10,6 +10,7 @@ from alignment.domain.states import DeploymentState, VersionKind
 from alignment.models import Deployment, ModelVersion
 from feedback.domain.states import BatchState
 from feedback.models import Batch, Project
+from feedback.selectors.conversation import live_source_ids
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,13 +51,14 @@ def version_path(version: ModelVersion) -> str:
 
 
 def served_wanted() -> list[Served]:
-    """Return what the policy servers must hold for live and loading deployments and for batches in work."""
+    """Return what the policy servers must hold for live and loading deployments, batches in work and live chats."""
     wanted = ModelVersion.objects.filter(
         pk__in={
             *Deployment.objects.filter(state__in=[DeploymentState.LIVE, DeploymentState.LOADING]).values_list(
                 "version", flat=True
             ),
             *_versions_of_batches(),
+            *ModelVersion.objects.filter(source__in=live_source_ids()).values_list("pk", flat=True),
         }
     ).select_related("parent")
     adapters: dict[int, list[ModelVersion]] = {}

@@ -56,6 +56,8 @@ def plans(home: Path, *, host: str, port: int) -> list[Plan]:
         plan("web", *_granian(host, port)),
         # Threads: short jobs mostly wait for files, HTTP and the database.
         plan("worker", *_worker("default", "--pool", "threads", "--concurrency", "4")),
+        # Threads that wait for policies: eight people who chat at once.
+        plan("live", *_worker("live", "--pool", "threads", "--concurrency", "16")),
         # On the main thread: a training gets its parent-death signal when the thread that started it ends.
         plan("train", *_worker("train", "--pool", "solo"), stage=TRAININGS, grace_s=TRAIN_GRACE_S),
         plan("beat", *_BEAT, stage=TRAININGS),

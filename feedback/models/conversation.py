@@ -1,4 +1,5 @@
 from django.db import models
+from django.utils import timezone
 
 from feedback.domain.states import LEGAL, ConversationState, TurnState
 
@@ -56,7 +57,7 @@ class TurnAnswer(models.Model):
     finish_reason = models.CharField(max_length=16, blank=True)
     lease = models.UUIDField(null=True, blank=True)
     """Of the worker that writes it; who no longer holds it stops."""
-    beat_at = models.DateTimeField(null=True, blank=True)
+    beat_at = models.DateTimeField(default=timezone.now)
     """Last sign of life of that worker, or when the answer was asked for."""
 
     class Meta:

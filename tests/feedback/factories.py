@@ -7,11 +7,13 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from feedback.domain.messages import messages_sha256
+from feedback.domain.protocol import ProtocolKind
 from feedback.domain.ranking import pairs_from_ranks
 from feedback.domain.states import AssignmentState, BatchState, Role, Split
 from feedback.models import (
     Assignment,
     Batch,
+    Conversation,
     Judgment,
     Membership,
     Project,
@@ -22,6 +24,8 @@ from feedback.models import (
     Source,
     Task,
     TaskItem,
+    Turn,
+    TurnAnswer,
     User,
 )
 
@@ -186,3 +190,25 @@ class SnapshotFactory(DjangoModelFactory):
     project = factory.SubFactory(ProjectFactory)
     judgment_ids = factory.LazyFunction(list)
     sha256 = "0" * 64
+
+
+class ConversationFactory(DjangoModelFactory):
+    """A conversation of two sources whose first turn is being answered."""
+
+    class Meta:
+        model = Conversation
+        skip_postgeneration_save = True
+
+    project = factory.SubFactory(ProjectFactory, protocol__kind=ProtocolKind.LIVE)
+    annotator = factory.SubFactory(UserFactory)
+    batch = factory.SubFactory(BatchFactory, project=factory.SelfAttribute("..project"))
+
+    @factory.post_generation
+    def turn(self, create, extracted, **kwargs):
+        if create:
+            self.sources.add(*SourceFactory.create_batch(2, project=self.project))
+            turn = Turn.objects.create(
+                conversation=self, number=1, prompt=PromptFactory(project=self.project, **kwargs)
+            )
+            for source in self.sources.order_by("pk"):
+                TurnAnswer.objects.create(turn=turn, source=source)

@@ -3,9 +3,10 @@
 import pytest
 from django.urls import get_resolver, reverse
 
+from feedback.domain.protocol import ProtocolKind
 from feedback.domain.states import Role
 from tests.example import example_project, example_rounds
-from tests.feedback.factories import MembershipFactory, ProjectFactory
+from tests.feedback.factories import ConversationFactory, MembershipFactory, ProjectFactory, ProtocolFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -16,6 +17,8 @@ PAGES = {
     "feedback:correct": {"annotator"},
     "feedback:last": {"annotator"},
     "feedback:work": {"annotator"},
+    "feedback:live": {"annotator"},
+    "feedback:live_state": {"annotator"},
     "feedback:project_settings": {"admin"},
     "feedback:prompts": {"admin"},
     "feedback:members": {"admin"},
@@ -37,6 +40,10 @@ ACTIONS = {
     "feedback:prefetch": {"annotator"},
     "feedback:report": {"annotator"},
     "feedback:opt_out": {"annotator"},
+    "feedback:live_turn": {"annotator"},
+    "feedback:live_judge": {"annotator"},
+    "feedback:live_again": {"annotator"},
+    "feedback:live_end": {"annotator"},
     "feedback:member_remove": {"admin"},
     "alignment:round_launch": {"admin"},
     "alignment:round_deploy": {"admin"},
@@ -55,13 +62,21 @@ HTMX = {"HTTP_HX_REQUEST": "true"}
 def example():
     example = example_project()
     example.round = example_rounds(example)
+    ProtocolFactory(project=example.project, kind=ProtocolKind.LIVE, created_by=example.admin)
+    ProtocolFactory(project=example.project, created_by=example.admin)
+    example.conversation = ConversationFactory(project=example.project, annotator=example.annotator)
     return example
 
 
 def url_of(example, name):
     project = example.project.pk
     round_ = example.round
+    conversation = [project, example.conversation.pk]
     arguments = {
+        "feedback:live_state": conversation,
+        "feedback:live_judge": conversation,
+        "feedback:live_again": conversation,
+        "feedback:live_end": conversation,
         "feedback:correct": [project, example.annotator.assignments.get().pk],
         "alignment:round": [project, 1],
         "alignment:round_deploy": [project, 1],
@@ -159,6 +174,7 @@ def test_objects_of_another_project_are_not_found_through_ones_own(client, examp
         reverse("alignment:run", args=[own.pk, 1, run.pk]),
         reverse("alignment:version", args=[own.pk, example.round.policy_id]),
         reverse("feedback:correct", args=[own.pk, assignment.pk]),
+        reverse("feedback:live_state", args=[own.pk, example.conversation.pk]),
     ]
     assert [client.get(url).status_code for url in foreign] == [404] * len(foreign)
     acts = {
@@ -166,6 +182,11 @@ def test_objects_of_another_project_are_not_found_through_ones_own(client, examp
         reverse("feedback:skip", args=[own.pk]): {"assignment": assignment.pk},
         reverse("feedback:report", args=[own.pk]): {"assignment": assignment.pk, "report": "mine"},
         reverse("feedback:opt_out", args=[own.pk]): {"assignment": assignment.pk},
+        reverse("feedback:live_turn", args=[own.pk]): {"conversation": example.conversation.pk, "text": "mine"},
+        **{
+            reverse(f"feedback:live_{act}", args=[own.pk, example.conversation.pk]): {}
+            for act in ("judge", "again", "end")
+        },
         reverse("alignment:round_deploy", args=[own.pk, 1]): {"reason": "mine"},
         reverse("alignment:run_cancel", args=[own.pk, 1, run.pk]): {},
         reverse("alignment:rollback", args=[own.pk]): {"version": example.round.policy_id, "reason": "mine"},
