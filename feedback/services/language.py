@@ -1,0 +1,14 @@
+"""The language in which a person reads the pages."""
+
+from django.conf import settings
+
+from feedback.domain.errors import Invalid
+from feedback.models import User
+
+
+def language_choose(*, user: User, language: str) -> None:
+    """Keep a person's language for all their browsers. Raises: Invalid."""
+    if language not in dict(settings.LANGUAGES):
+        raise Invalid(f"There is no language {language}; choose from {', '.join(dict(settings.LANGUAGES))}.")
+    user.language = language
+    user.save(update_fields=["language"])
