@@ -89,14 +89,15 @@ def test_cancelling_a_round_is_asked_twice(visit, example):
 
 def test_a_researcher_downloads_preferences_and_makes_a_key(visit, example):
     example_rounds(example)
-    page = visit("rosa").go(f"/projects/{example.project.pk}/data/")
+    rosa = visit("rosa")
+    page = rosa.go(f"/projects/{example.project.pk}/data/")
     with page.expect_download() as downloaded:
         page.click("text=preferences.jsonl >> nth=0")
     rows = [json.loads(line) for line in downloaded.value.path().read_text().splitlines()]
     assert len(rows) == 6
     assert {"prompt", "chosen", "rejected", "annotator"} <= set(rows[0])
 
-    page.click("nav >> text=API keys")
+    rosa.go("/account/keys/")
     page.fill("#id_name", "notebook")
     page.check("[value=export]")
     page.click("text=Make the key")
