@@ -5,12 +5,13 @@ from django.urls import get_resolver, reverse
 
 from feedback.domain.protocol import ProtocolKind
 from feedback.domain.states import Role
+from feedback.services.announcement import announcement_create
 from tests.example import example_project, example_rounds
 from tests.feedback.factories import ConversationFactory, MembershipFactory, ProjectFactory, ProtocolFactory
 
 pytestmark = pytest.mark.django_db
 
-ANYBODY = {"annotator", "researcher", "admin"}
+ANYBODY = {"annotator", "adjudicator", "researcher", "admin"}
 PAGES = {
     "feedback:project": ANYBODY,
     "feedback:label": {"annotator"},
@@ -22,6 +23,9 @@ PAGES = {
     "feedback:project_settings": {"admin"},
     "feedback:prompts": {"admin"},
     "feedback:members": {"admin"},
+    "feedback:hours_csv": {"admin"},
+    "feedback:announcements": {"admin"},
+    "feedback:announcements_unseen": ANYBODY,
     "feedback:data": {"admin", "researcher"},
     "feedback:preferences_file": {"admin", "researcher"},
     "feedback:judgments_file": {"admin", "researcher"},
@@ -45,6 +49,10 @@ ACTIONS = {
     "feedback:live_again": {"annotator"},
     "feedback:live_end": {"annotator"},
     "feedback:member_remove": {"admin"},
+    "feedback:invitation_create": {"admin"},
+    "feedback:invitation_revoke": {"admin"},
+    "feedback:announcement_end": {"admin"},
+    "account:opt_out": ANYBODY,
     "alignment:round_launch": {"admin"},
     "alignment:round_deploy": {"admin"},
     "alignment:round_reject": {"admin"},
@@ -53,7 +61,8 @@ ACTIONS = {
     "alignment:rollback": {"admin"},
 }
 NO_PROJECT = {"feedback:projects", "feedback:project_new", "account:login", "account:logout", "account:tokens"}
-NO_PROJECT |= {"account:token_revoke", "account:language"}
+NO_PROJECT |= {"account:token_revoke", "account:language", "account:profile", "feedback:person_data", "feedback:erase"}
+NO_PROJECT |= {"feedback:invitation", "feedback:invitation_accept", "feedback:invitation_sign_up"}
 ROLES = ["annotator", "researcher", "admin"]
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
@@ -62,6 +71,7 @@ HTMX = {"HTTP_HX_REQUEST": "true"}
 def example():
     example = example_project()
     example.round = example_rounds(example)
+    example.announcement = announcement_create(project=example.project, text="Tea at four.", by=example.admin)
     ProtocolFactory(project=example.project, kind=ProtocolKind.LIVE, created_by=example.admin)
     ProtocolFactory(project=example.project, created_by=example.admin)
     example.conversation = ConversationFactory(project=example.project, annotator=example.annotator)
@@ -77,6 +87,7 @@ def url_of(example, name):
         "feedback:live_judge": conversation,
         "feedback:live_again": conversation,
         "feedback:live_end": conversation,
+        "feedback:announcement_end": [project, example.announcement.pk],
         "feedback:correct": [project, example.annotator.assignments.get().pk],
         "alignment:round": [project, 1],
         "alignment:round_deploy": [project, 1],
@@ -118,7 +129,7 @@ def test_members_see_what_their_role_opens(client, example, role):
 
 def test_htmx_gets_the_part_without_the_frame(client, example):
     for name, roles in PAGES.items():
-        if name.endswith("_file"):
+        if name.endswith(("_file", "_csv")):
             continue
         client.force_login(example.annotator if "annotator" in roles else example.admin)
         whole = client.get(url_of(example, name))
