@@ -191,11 +191,11 @@ def _options(conversation: Conversation) -> ProtocolOptions:
 
 
 def _twin(going: QuerySet[Conversation], text: str) -> Conversation | None:
-    recent = going.filter(created_at__gte=timezone.now() - dt.timedelta(seconds=_TWIN_S)).order_by("-pk")
-    for conversation in recent[:MAX_GOING]:
-        turns = list(conversation.turns.select_related("prompt")[:2])
-        if len(turns) == 1 and turns[0].prompt.messages[-1]["content"] == text:
-            return conversation
+    since = timezone.now() - dt.timedelta(seconds=_TWIN_S)
+    first = Turn.objects.filter(conversation__in=going, conversation__created_at__gte=since, number=1)
+    for turn in first.exclude(state=TurnState.JUDGED).select_related("conversation", "prompt").order_by("-pk"):
+        if turn.prompt.messages[-1]["content"] == text:
+            return turn.conversation
     return None
 
 
