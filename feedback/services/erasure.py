@@ -1,8 +1,9 @@
 """Forgetting a person: what they wrote and who they are goes, what they judged stays on a tombstone.
 
 Ranks, ratings, flags and working times stay, since datasets and pay rest on them; so do guidelines, announcements and
-decisions, which a person wrote for the project and not about themselves. Files of snapshots are immutable: those that
-hold a text of the person's are marked, and whoever keeps copies can see which ones to drop.
+decisions, which a person wrote for the project and not about themselves. Snapshots are immutable: those that pinned a
+text of the person's are marked, and whoever keeps copies of their files can see which ones to drop. (Rationales are in
+no file, but a snapshot's sha256 covers them.)
 """
 
 import datetime as dt

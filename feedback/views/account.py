@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from feedback.domain.errors import FeedbackError
-from feedback.models import Project
+from feedback.models import Project, User
 from feedback.selectors.person import content_warnings, demo_exists, opted_out_tags
 from feedback.selectors.project import project_list
 from feedback.services.person import person_update, tags_opt_out
@@ -84,9 +84,8 @@ def profile(request: Request) -> HttpResponse:
 @project_page("feedback.view_project")
 def opt_out(request: Request, project: Project) -> HttpResponse:
     """Note which of the project's warned-of tags this person does not want to see."""
-    known = content_warnings(project=project)
-    tags = [tag for tag in request.POST.getlist("tags") if tag in known]
-    tags_opt_out(project=project, user=request.user, tags=tags)
+    known = _tags(project, request.user)
+    tags_opt_out(project=project, user=request.user, tags=[tag for tag in request.POST.getlist("tags") if tag in known])
     messages.success(request, _("Saved."))
     return go(request, "account:profile")
 
@@ -95,8 +94,17 @@ def _warned(request: Request) -> list[dict[str, Any]]:
     """Return the person's projects that warn of some prompts, with what they chose."""
     warned = []
     for project in project_list(user=request.user):
-        if warnings := content_warnings(project=project):
-            chosen = opted_out_tags(project=project, user=request.user)
-            tags = [{"tag": tag, "warning": text, "is_out": tag in chosen} for tag, text in warnings.items()]
+        chosen = opted_out_tags(project=project, user=request.user)
+        tags = [
+            {"tag": tag, "warning": warning, "is_out": tag in chosen}
+            for tag, warning in _tags(project, request.user).items()
+        ]
+        if tags:
             warned.append({"project": project, "tags": tags})
     return warned
+
+
+def _tags(project: Project, user: User) -> dict[str, str]:
+    """Return the tags that the project warns of, and those that the person opted out of before."""
+    before = dict.fromkeys(opted_out_tags(project=project, user=user), "")
+    return before | content_warnings(project=project)

@@ -12,6 +12,7 @@ from feedback.models import Project
 from feedback.selectors.demonstration import demonstration_rows
 from feedback.selectors.judgment import judgment_rows, project_counts
 from feedback.selectors.preference import preference_rows
+from feedback.selectors.snapshot import snapshot_list
 from feedback.views.access import Request, project_page
 from feedback.views.rendering import page
 
@@ -22,6 +23,7 @@ def data(request: Request, project: Project) -> HttpResponse:
     context = {
         "project": project,
         "counts": project_counts(project=project),
+        "snapshots": snapshot_list(project=project),
         "api_root": request.build_absolute_uri("/api/v1/"),
         "tokens_url": reverse("account:tokens"),
     }
