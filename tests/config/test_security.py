@@ -1,12 +1,17 @@
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpResponse
+from django.test import RequestFactory
+from django.urls import URLResolver, get_resolver
 
 from config.environment import BASE_DIR
-from config.security import CONTENT_SECURITY_POLICY, require_safe_secret
+from config.security import CONTENT_SECURITY_POLICY, HEADERS, SecurityHeadersMiddleware, require_safe_secret
+from tests.feedback.factories import UserFactory
 
 
 @pytest.mark.parametrize(
@@ -55,14 +60,59 @@ def test_servers_and_workers_do_not_start_without_a_secret(module, tmp_path):
     assert "SECRET_KEY" in done.stderr
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize("path", ["/healthz", "/login/", "/admin/login/", "/api/docs/", "/no-such-page"])
-def test_every_answer_carries_the_policy(client, path):
-    response = client.get(path)
+HARDENED = {
+    **HEADERS,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
 
+
+def _routes(resolver=None, prefix=""):
+    for pattern in (resolver or get_resolver()).url_patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _routes(pattern, route)
+        else:
+            yield route
+
+
+def _filled(route):
+    """Put something into a route's open places; no object needs to be there."""
+    route = re.sub(r"\(\?P<\w+>[^)]*\)|<int:\w+>", "1", route)
+    return "/" + re.sub(r"[\\^$]", "", re.sub(r"<[^>]*>", "x", route))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_root", [True, False], ids=["root", "nobody"])
+def test_every_url_answers_with_all_headers_whatever_the_method(client, is_root):
+    if is_root:
+        client.force_login(UserFactory(is_staff=True, is_superuser=True))
+    client.raise_request_exception = False
+    weak = {}
+    for route in {*map(_filled, _routes()), "/no-such-page/", "/static/css/base.css", "/static/nothing.css"}:
+        for method in ("get", "post") if is_root else ("get",):
+            response = getattr(client, method)(route)
+            lacking = {name for name, value in HARDENED.items() if response.get(name) != value}
+            if lacking or "Server" in response:
+                weak[method, route] = lacking
+    assert weak == {}
+
+
+def test_a_view_cannot_weaken_the_policy():
+    def view(_request):
+        return HttpResponse(headers={"Content-Security-Policy": "default-src *"})
+
+    response = SecurityHeadersMiddleware(view)(RequestFactory().get("/"))
     assert response["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
-    assert response["X-Content-Type-Options"] == "nosniff"
-    assert response["X-Frame-Options"] == "DENY"
+
+
+@pytest.mark.django_db
+def test_a_refused_host_and_an_error_of_ours_carry_the_policy_too(client, monkeypatch):
+    assert client.get("/login/", HTTP_HOST="evil.example")["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+    monkeypatch.setattr("config.health.connection", None)
+    client.raise_request_exception = False
+    assert client.get("/healthz")["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
 
 
 def test_the_policy_allows_nothing_inline_and_nobody_to_frame_us():
