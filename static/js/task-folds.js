@@ -1,5 +1,5 @@
 // Long texts are folded by the style sheet; this finds out which are, and unfolds one of them, or all from now on.
-const SLACK_PX = 96; // what is only some lines longer is shown whole: a button would cost more than it saves
+const SLACK = 0.35; // what is only a little longer than its fold is shown whole: a button would cost more than it saves
 const KEY = "plumbline:unfold";
 const root = document.documentElement;
 
@@ -19,9 +19,9 @@ export function fold(node) {
   root.classList.toggle("unfolds", isUnfolded());
   document.querySelector("[data-unfold-all]")?.setAttribute("aria-pressed", String(isUnfolded()));
   const texts = [...node.querySelectorAll(".foldable:not(.is-long, .is-open)")].filter((text) => text.clientHeight);
-  const heights = texts.map((text) => [text, text.scrollHeight - text.clientHeight]); // read all, then write
-  for (const [text, hidden] of heights) {
-    const isLong = hidden > SLACK_PX;
+  const shares = texts.map((text) => [text, text.scrollHeight / text.clientHeight]); // read all, then write
+  for (const [text, share] of shares) {
+    const isLong = share > 1 + SLACK;
     text.classList.toggle("is-long", isLong);
     text.classList.toggle("is-open", !isLong && !isUnfolded());
     text.nextElementSibling.hidden = !isLong;
