@@ -11,7 +11,6 @@ from alignment.services.specs import build_recipe, round_previous
 from feedback.domain.errors import Conflict
 from feedback.domain.states import Split
 from feedback.models import Snapshot
-from feedback.selectors.judgment import judgments_counted
 from feedback.services.snapshot import snapshot_create
 from feedback.services.transition import transition
 
@@ -32,19 +31,10 @@ def round_pin(*, round: Round) -> None:
 
 def _snapshot(round_: Round) -> Snapshot:
     continues = Recipe.from_json(round_.recipe).start == "continue"
-    snapshot = snapshot_create(
+    return snapshot_create(
         project=round_.project,
         by=round_.launched_by,
-        not_in=[*(version_snapshots(round_previous(round_)) if continues else ()), *_later(round_)],
+        until_judgment_id=round_.last_judgment_id,
+        not_in=version_snapshots(round_previous(round_)) if continues else (),
         halves=not build_recipe(round_.project).gold,
     )
-    if snapshot.judgment_ids[-1] > round_.last_judgment_id:
-        raise Conflict(f"Somebody judged while {round_} was frozen; look again.")
-    return snapshot
-
-
-def _later(round_: Round) -> list[Snapshot]:
-    """Return what came after the launch as a snapshot to leave out, which is never saved."""
-    later = judgments_counted(project=round_.project).filter(pk__gt=round_.last_judgment_id)
-    judgment_ids = list(later.values_list("pk", flat=True))
-    return [Snapshot(project=round_.project, judgment_ids=judgment_ids)] if judgment_ids else []

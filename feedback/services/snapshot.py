@@ -33,6 +33,7 @@ def snapshot_create(
     project: Project,
     by: User | None = None,
     after_judgment_id: int = 0,
+    until_judgment_id: int | None = None,
     not_in: Sequence[Snapshot] = (),
     halves: bool = False,
 ) -> Snapshot:
@@ -43,7 +44,10 @@ def snapshot_create(
 
     Raises: Invalid when there is nothing to pin.
     """
-    pinned = judgments_counted(project=project).filter(pk__gt=after_judgment_id).values_list("pk", flat=True)
+    standing = judgments_counted(project=project).filter(pk__gt=after_judgment_id)
+    if until_judgment_id is not None:
+        standing = standing.filter(pk__lte=until_judgment_id)
+    pinned = standing.values_list("pk", flat=True)
     left_out = {judgment_id for earlier in not_in for judgment_id in earlier.judgment_ids}
     judgment_ids = sorted(set(pinned) - left_out)
     if not judgment_ids:
@@ -60,6 +64,7 @@ def snapshot_create(
                 filter={
                     "counted": True,
                     "after_judgment_id": after_judgment_id,
+                    "until_judgment_id": until_judgment_id,
                     "not_in_snapshots": [earlier.pk for earlier in not_in],
                 },
                 counts=written.counts,
