@@ -64,7 +64,7 @@ def main() -> None:
         context.add_cookies([{"name": name, "value": value, "url": stack.address}])
         page = context.new_page()
         page.goto(f"{stack.address}/projects/{made['project']}/label/")
-        page.click("text=Start")
+        page.click('text="Start"')
         painted_ms = rank_in_a_row(page, n_tasks=options.tasks, pause_s=options.pause)
         browser.close()
     report(painted_ms, options)

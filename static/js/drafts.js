@@ -118,7 +118,7 @@ function entries(fields) {
 /** Says one of the sentences that the page brought along. */
 function say(name) {
   day.querySelector("[data-draft-outdated]").hidden = name !== "outdated";
-  const status = day.querySelector("[data-draft-saved]");
+  const status = day.querySelector("[data-draft-status]");
   status.textContent = name === "saved" ? status.dataset.text : "";
 }
 

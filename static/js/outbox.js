@@ -79,7 +79,8 @@ async function send(entry) {
   } catch {
     return markFailed(entry);
   }
-  signInUrl = response.headers.get("HX-Redirect") ?? "";
+  // A page whose session or token is no longer good must be opened anew; that leads to the sign-in where it is needed.
+  signInUrl = response.headers.get("HX-Redirect") ?? (response.status === 403 ? day.dataset.label : "");
   if (REFUSALS.has(response.status)) await onRefused(entry, html);
   else if (response.ok && !signInUrl) await onStored(entry, html);
   else return markFailed(entry);
@@ -95,6 +96,7 @@ function markFailed(entry) {
 async function onStored(entry, html) {
   const isOurs = isOnScreen(entry);
   drop(entry.key);
+  document.dispatchEvent(new CustomEvent("outbox:stored"));
   if (entry.fields.some(([name]) => name === "correction")) return isOurs && location.assign(day.dataset.label);
   const hasTask = html.includes('id="comparison"');
   if (isOurs && hasTask) show(html);
@@ -164,12 +166,12 @@ function unlock(form) {
 }
 
 function tell(all) {
-  const late = all.filter((entry) => entry.hasFailed && !entry.isRefused);
+  const late = all.filter((entry) => !entry.isRefused);
   const notice = day.querySelector("[data-outbox-late]");
-  notice.hidden = !late.length;
+  notice.hidden = !late.some((entry) => entry.hasFailed); // what was sent just now is not late
   notice.querySelector("[data-count]").textContent = late.length;
   const link = day.querySelector("[data-outbox-sign-in]");
-  link.hidden = !signInUrl || !late.length;
+  link.hidden = !signInUrl;
   link.querySelector("a").href = signInUrl;
   const list = day.querySelector("[data-outbox-refused]");
   list.replaceChildren(...all.filter((entry) => entry.isRefused && !isOnScreen(entry)).map(refusal));

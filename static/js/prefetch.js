@@ -1,5 +1,6 @@
 // The next task is fetched while this one is worked on. Its time begins when it is shown, which the submit before it tells the server.
 import { isActive } from "./activity.js";
+import { allKept } from "./kept.js";
 import { field, post, taskForm } from "./fields.js";
 
 const MARGIN_MS = 5_000; // of the lease of a task that nobody looks at yet: the submit that shows it must arrive in time
@@ -44,11 +45,13 @@ async function ask(assignment) {
 function look() {
   const form = taskForm();
   if (isAsking || !form || form.inert || field(form, "correction") || !isActive()) return;
+  if (allKept("outbox").some(({ value }) => !value.isRefused)) return; // the server would take this task for the next one
   const assignment = field(form, "assignment");
   if (asked.assignment !== assignment || (!isFresh() && performance.now() > asked.again)) ask(assignment);
 }
 
 document.addEventListener("htmx:afterSwap", () => setTimeout(look, 0)); // the task on the screen is painted first
+document.addEventListener("outbox:stored", () => setTimeout(look, 0));
 addEventListener("online", () => {
   asked.again = 0;
   look();

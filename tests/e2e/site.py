@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from django.conf import settings
@@ -16,12 +18,14 @@ from config.supervisor.child import end_with_parent
 from tests.private_postgres import free_port
 
 _UP_S = 60
+_SECRET = secrets.token_urlsafe(48)  # the same over a restart: people stay signed in
 
 
 class Site:
     """A running server; `url` stays the same over a restart."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: Path) -> None:
+        self.log = log.open("ab")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -31,11 +35,12 @@ class Site:
         command += ["--workers", "1", "--blocking-threads", "4", "--http", "1", "--no-ws", "config.wsgi:application"]
         environment = os.environ | {
             "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "SECRET_KEY": _SECRET,
             "PLUMBLINE_HOME": str(settings.HOME),
             "DATABASE_URL": _database_url(),
         }
         self.process = subprocess.Popen(
-            [sys.executable, *command], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [sys.executable, *command], env=environment, stdout=self.log, stderr=self.log,
             start_new_session=True, preexec_fn=end_with_parent,  # noqa: PLW1509 - it only asks to end with us
         )  # fmt: skip
         self._wait_until_up()
@@ -50,14 +55,14 @@ class Site:
 
     def _wait_until_up(self) -> None:
         deadline = time.monotonic() + _UP_S
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and self.process.poll() is None:
             with (
                 contextlib.suppress(urllib.error.URLError, ConnectionError),
                 urllib.request.urlopen(f"{self.url}/login/", timeout=10),
             ):
                 return
             time.sleep(0.1)
-        raise TimeoutError(f"The server did not answer within {_UP_S} s.")
+        raise RuntimeError(f"The server did not start:\n{Path(self.log.name).read_text()[-2000:]}")
 
 
 def _database_url() -> str:
