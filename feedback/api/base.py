@@ -18,10 +18,18 @@ from feedback.api.errors import ErrorSerializer
 from feedback.api.schema import ApiTokenScheme
 from feedback.domain.errors import UploadTooLarge
 from feedback.domain.scopes import Scope
-from feedback.models import Project, User
+from feedback.models import Assignment, Project, User
+from feedback.selectors.assignment import assignment_get
 from feedback.selectors.project import project_get
 
-__all__ = ["REFUSALS", "ApiTokenScheme", "ApiView", "caller", "project_for"]  # the scheme registers by being imported
+__all__ = [
+    "REFUSALS",
+    "ApiTokenScheme",
+    "ApiView",
+    "assignment_for",
+    "caller",
+    "project_for",
+]  # the scheme registers by being imported
 
 REFUSALS: dict[Any, Any] = {400: ErrorSerializer, 401: ErrorSerializer, 403: ErrorSerializer, 404: ErrorSerializer}
 """What any call may answer, for its schema."""
@@ -69,6 +77,20 @@ def project_for(request: Request, project_id: int, permission: str) -> Project:
     if not user.has_perm(permission, project):
         raise PermissionDenied
     return project
+
+
+def assignment_for(request: Request, assignment_id: int) -> Assignment:
+    """Return the caller's own assignment.
+
+    Raises: Http404 for strangers to its project, PermissionDenied for members who are not its annotator.
+    """
+    assignment = assignment_get(assignment_id=assignment_id)
+    if assignment is None:
+        raise Http404
+    project_for(request, assignment.task.project_id, "feedback.annotate_project")
+    if assignment.annotator_id != caller(request).pk:
+        raise PermissionDenied
+    return assignment
 
 
 def caller(request: Request) -> User:

@@ -2,18 +2,24 @@
 
 from django.urls import path
 
-from feedback.api.assignment import ClaimApi
+from feedback.api.assignment import AssignmentApi, ClaimApi, DraftApi, PrefetchApi, ReportApi, SkipApi
 from feedback.api.export import DemonstrationsApi, JudgmentsApi, PreferencesApi
-from feedback.api.judgment import JudgmentApi
+from feedback.api.judgment import JudgmentApi, WorkApi
 from feedback.api.project import ProjectListApi
 from feedback.api.prompt import PromptsApi
 
 urlpatterns = [
     path("projects/", ProjectListApi.as_view(), name="api-projects"),
     path("projects/<int:project_id>/claim/", ClaimApi.as_view(), name="api-claim"),
+    path("projects/<int:project_id>/prefetch/", PrefetchApi.as_view(), name="api-prefetch"),
+    path("projects/<int:project_id>/work/", WorkApi.as_view(), name="api-work"),
     path("projects/<int:project_id>/prompts/", PromptsApi.as_view(), name="api-prompts"),
     path("projects/<int:project_id>/preferences/", PreferencesApi.as_view(), name="api-preferences"),
     path("projects/<int:project_id>/judgments/", JudgmentsApi.as_view(), name="api-judgments"),
     path("projects/<int:project_id>/demonstrations/", DemonstrationsApi.as_view(), name="api-demonstrations"),
+    path("assignments/<int:assignment_id>/", AssignmentApi.as_view(), name="api-assignment"),
+    path("assignments/<int:assignment_id>/draft/", DraftApi.as_view(), name="api-draft"),
+    path("assignments/<int:assignment_id>/skip/", SkipApi.as_view(), name="api-skip"),
+    path("assignments/<int:assignment_id>/report/", ReportApi.as_view(), name="api-report"),
     path("assignments/<int:assignment_id>/judgment/", JudgmentApi.as_view(), name="api-judgment"),
 ]

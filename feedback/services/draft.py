@@ -24,8 +24,10 @@ _FIELD = re.compile(
 """Fields of a task's form; whatever else a page sends with them, such as the token against forgery, is not kept."""
 
 
-def draft_save(*, assignment: Assignment, annotator: User, fields: Mapping[str, Any], version: int) -> Draft:
+def draft_save(*, assignment: Assignment, annotator: User, fields: Any, version: Any) -> Draft:
     """Keep the fields of a form, {"rank_A": ["1"]}; `version` is the last one that the caller knows, 0 for none.
+
+    Both are taken as they were sent.
 
     Raises: NotAllowed, Invalid, Conflict when another tab has saved since, or when the task is done.
     """
@@ -60,7 +62,7 @@ def _newer() -> Conflict:
     return Conflict(_("Another tab has a newer draft of this task; reload to go on with it."))
 
 
-def _check_fields(fields: Mapping[str, Any]) -> dict[str, list[str]]:
+def _check_fields(fields: Any) -> dict[str, list[str]]:
     if not isinstance(fields, Mapping) or not all(isinstance(name, str) for name in fields):
         raise Invalid('fields must be the fields of a form: {"rank_A": ["1"]}.')
     kept = {name: values for name, values in fields.items() if _FIELD.fullmatch(name)}

@@ -22,6 +22,13 @@ def test_every_call_is_described_without_a_warning(schema):
         ("/api/v1/projects/{project_id}/preferences/", "get"),
         ("/api/v1/projects/{project_id}/judgments/", "get"),
         ("/api/v1/projects/{project_id}/demonstrations/", "get"),
+        ("/api/v1/projects/{project_id}/prefetch/", "post"),
+        ("/api/v1/projects/{project_id}/work/", "get"),
+        ("/api/v1/assignments/{assignment_id}/", "get"),
+        ("/api/v1/assignments/{assignment_id}/draft/", "get"),
+        ("/api/v1/assignments/{assignment_id}/draft/", "put"),
+        ("/api/v1/assignments/{assignment_id}/skip/", "post"),
+        ("/api/v1/assignments/{assignment_id}/report/", "post"),
         ("/api/v1/assignments/{assignment_id}/judgment/", "post"),
     }
 

@@ -23,6 +23,12 @@ pytestmark = pytest.mark.django_db
 WATCH = {"admin", "researcher"}
 API = {
     "api-claim": {"POST": {"annotator"}},
+    "api-prefetch": {"POST": {"annotator"}},
+    "api-work": {"GET": {"annotator"}},
+    "api-assignment": {"GET": {"annotator"}},
+    "api-draft": {"GET": {"annotator"}, "PUT": {"annotator"}},
+    "api-skip": {"POST": {"annotator"}},
+    "api-report": {"POST": {"annotator"}},
     "api-judgment": {"POST": {"annotator"}},
     "api-prompts": {"POST": {"admin"}},
     "api-preferences": {"GET": WATCH},
@@ -35,6 +41,8 @@ API = {
     "api-round-cancel": {"POST": {"admin"}},
 }
 """What needs a role in the project; every other method is refused to everybody."""
+OF_ASSIGNMENT = {"api-assignment", "api-draft", "api-skip", "api-report", "api-judgment"}
+"""Whose project follows from the assignment."""
 API_SIGNED_IN = {"api-projects"}
 """Lists what is one's own."""
 SIGNED_IN = {
@@ -164,7 +172,7 @@ def test_every_url_stands_in_a_table():
     assert sum(map(len, tables)) == len(listed), "a URL stands in two tables"
     assert NO_PROJECT <= SIGNED_IN | EVERYBODY
     assert {url.name for url in OURS.values() if "project_id" in url.params} == {
-        *PAGES, *ACTIONS, *(set(API) - {"api-judgment"}),
+        *PAGES, *ACTIONS, *(set(API) - OF_ASSIGNMENT),
     }  # fmt: skip
 
 
