@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from feedback.domain.errors import FeedbackError
+from feedback.domain.protocol import ProtocolKind, ProtocolOptions
 from feedback.domain.states import Role
 from feedback.models import Project, User
 from feedback.selectors.batch import batch_list, batch_progress
@@ -21,6 +22,7 @@ from feedback.selectors.prompt import prompt_counts
 from feedback.selectors.task import queue_count
 from feedback.services.project import project_create, project_update
 from feedback.views.access import Request, project_page, signed_in
+from feedback.views.protocol_form import ProtocolForm, protocol_initial
 from feedback.views.rendering import go, page
 
 NUMBER_FIELDS = ("overlap", "lease_s", "answers_per_task", "prompts_per_batch")
@@ -40,6 +42,7 @@ class ProjectForm(forms.ModelForm):
     guidelines = forms.CharField(
         label=gettext_lazy("Guidelines"),
         required=False,
+        strip=False,
         max_length=50_000,
         widget=forms.Textarea(attrs={"rows": 10}),
         help_text=gettext_lazy("Markdown. What makes an answer better than another? Annotators read this first."),
@@ -51,19 +54,25 @@ class ProjectForm(forms.ModelForm):
         labels = {
             "name": gettext_lazy("Name"),
             "description": gettext_lazy("Description"),
-            "overlap": gettext_lazy("Rankings a task"),
+            "overlap": gettext_lazy("Judgments a task"),
             "lease_s": gettext_lazy("Lease, seconds"),
             "answers_per_task": gettext_lazy("Answers a task"),
             "prompts_per_batch": gettext_lazy("Prompts a batch"),
         }
         help_texts = {
             "description": gettext_lazy("One or two sentences for the list of projects."),
-            "overlap": gettext_lazy("How many people rank each task."),
+            "overlap": gettext_lazy("How many people judge each task."),
             "lease_s": gettext_lazy("How long a shown task stays with its annotator before others may take it."),
-            "answers_per_task": gettext_lazy("From 2 to 9. Four give six comparisons for one reading."),
+            "answers_per_task": gettext_lazy(
+                "From 2 to 9; a comparison always has two. Four ranked give six comparisons for one reading."
+            ),
             "prompts_per_batch": gettext_lazy("How many tasks a round asks for."),
         }
         widgets = {"description": forms.Textarea(attrs={"rows": 2})}
+
+    def clean_guidelines(self) -> str:
+        """Undo what browsers do to the ends of lines: text that nobody changed must not become a new version."""
+        return str(self.cleaned_data["guidelines"]).replace("\r\n", "\n")
 
 
 @require_GET
@@ -100,40 +109,52 @@ def new(request: Request) -> HttpResponse:
     if not request.user.has_perm("feedback.create_project"):
         raise PermissionDenied
     form = ProjectForm(request.POST or None)
-    if form.is_valid():
+    asked = ProtocolForm(request.POST or None, initial=protocol_initial(ProtocolKind.RANK, ProtocolOptions()))
+    if _are_valid(form, asked):
         try:
-            project = project_create(created_by=request.user, **form.cleaned_data)
+            project = project_create(created_by=request.user, **form.cleaned_data, **_asked(asked))
         except FeedbackError as error:
             form.add_error(None, error.message)
         else:
             messages.success(request, _("The project is made. Add people and prompts next."))
             return go(request, "feedback:project", project.pk)
-    return _form_page(request, form, {})
+    return _form_page(request, form, asked, {})
 
 
 @require_http_methods(["GET", "POST"])
 @project_page("feedback.manage_project")
 def settings(request: Request, project: Project) -> HttpResponse:
-    guidelines = protocol_current(project=project).guidelines
+    protocol = protocol_current(project=project)
     # The form works on a copy: a refused name must not stand in the page's heading.
-    form = ProjectForm(request.POST or None, instance=copy.copy(project), initial={"guidelines": guidelines})
-    if form.is_valid():
+    form = ProjectForm(request.POST or None, instance=copy.copy(project), initial={"guidelines": protocol.guidelines})
+    options = ProtocolOptions.from_json(protocol.options)
+    asked = ProtocolForm(request.POST or None, initial=protocol_initial(protocol.kind, options))
+    if _are_valid(form, asked):
         try:
-            project_update(project=project, by=request.user, **form.cleaned_data)
+            project_update(project=project, by=request.user, **form.cleaned_data, **_asked(asked))
         except FeedbackError as error:
             form.add_error(None, error.message)
         else:
             messages.success(request, _("Saved."))
             return go(request, "feedback:project_settings", project.pk)
-    return _form_page(request, form, {"project": project})
+    return _form_page(request, form, asked, {"project": project, "protocol": protocol})
 
 
-def _form_page(request: Request, form: ProjectForm, context: dict[str, Any]) -> HttpResponse:
-    status = 422 if form.is_bound and form.errors else 200
+def _are_valid(*both: forms.BaseForm) -> bool:
+    valid = [form.is_valid() for form in both]  # first all, so that the errors of both are shown
+    return all(valid)
+
+
+def _asked(form: ProtocolForm) -> dict[str, Any]:
+    return {"kind": form.cleaned_data["kind"], "options": form.cleaned_data["options"]}
+
+
+def _form_page(request: Request, form: ProjectForm, asked: ProtocolForm, context: dict[str, Any]) -> HttpResponse:
+    status = 422 if form.is_bound and (form.errors or asked.errors) else 200
     return page(
         request,
         "feedback/project_form.html",
-        {**context, "form": form, "number_fields": NUMBER_FIELDS},
+        {**context, "form": form, "asked": asked, "number_fields": NUMBER_FIELDS},
         fragment="feedback/fragments/project_form.html",
         status=status,
     )

@@ -3,6 +3,7 @@ import io
 import pytest
 from django.urls import reverse
 
+from feedback.domain.protocol import DEFAULT_DIMENSIONS, Dimension, Editing, ProtocolKind, ProtocolOptions
 from feedback.domain.states import Role
 from feedback.models import ApiToken, Membership, Project, Prompt
 from tests.example import example_project
@@ -18,6 +19,7 @@ PROJECT = {
     "lease_s": 600,
     "answers_per_task": 3,
     "prompts_per_batch": 50,
+    "kind": "rank",
 }
 
 
@@ -72,6 +74,66 @@ def test_a_value_out_of_range_is_refused_beside_its_field(ada, example):
 def test_changed_guidelines_become_a_new_version(ada, example):
     ada.post(url(example, "project_settings"), PROJECT | {"name": example.project.name, "guidelines": "New."})
     assert [protocol.guidelines for protocol in example.project.protocols.order_by("number")][1:] == ["New."]
+
+
+def test_a_project_is_made_with_its_own_way_to_judge(client, example):
+    client.force_login(example.admin)
+    asked = {
+        "kind": "pairwise",
+        "editing": "may",
+        "top_k": 3,
+        "scale_0_name": "Tone of voice",
+        "scale_0_low": "Rude",
+        "scale_1_name": "\u6e05\u695a",
+        "scale_1_points": 7,
+        "masked_names": "Plumb\nBob\n",
+        "warnings": "war: It tells of war.\n",
+    }
+    assert client.post(reverse("feedback:project_new"), PROJECT | asked).status_code == 303
+    protocol = Project.objects.get(name="Letters").protocols.get()
+    assert protocol.kind == ProtocolKind.PAIRWISE
+    assert ProtocolOptions.from_json(protocol.options) == ProtocolOptions(
+        dimensions=(
+            Dimension("tone_of_voice", "Tone of voice", "Rude"),
+            Dimension("scale_2", "\u6e05\u695a", points=7),
+        ),
+        editing=Editing.MAY,
+        masked_names=("Plumb", "Bob"),
+        warnings={"war": "It tells of war."},
+    )  # a comparison has no best few
+
+
+def test_rating_without_scales_asks_for_the_usual_three(ada, example):
+    ada.post(url(example, "project_settings"), PROJECT | {"name": example.project.name, "kind": "rate"})
+    options = ProtocolOptions.from_json(example.project.protocols.latest("number").options)
+    assert options.dimensions == DEFAULT_DIMENSIONS
+
+
+def test_saving_the_settings_as_they_are_makes_no_new_version(ada, example):
+    form = ada.get(url(example, "project_settings")).context
+    fields = {**form["form"].initial, **form["asked"].initial}
+    fields["guidelines"] = fields["guidelines"].replace("\n", "\r\n")  # as browsers send it
+    ada.post(url(example, "project_settings"), fields)
+    assert example.project.protocols.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"scale_0_low": "Rude"}, "Scale 1 needs a name"),
+        ({"scale_0_name": "A", "scale_1_name": "A"}, "Every scale needs a key of its own"),
+        ({"scale_0_name": "A", "scale_0_key": "Not a key"}, "The key of a scale is a short word"),
+        ({"scale_0_name": "A", "scale_0_points": 12}, "less than or equal to 11"),
+        ({"warnings": "war"}, "a tag, a colon and a sentence"),
+        ({"kind": "live", "live_sources": "one"}, "A live comparison has two sources"),
+        ({"kind": "guess"}, "not one of the available choices"),
+    ],
+)
+def test_a_way_to_judge_that_cannot_be_is_refused_with_the_reason(ada, example, asked, said):
+    response = ada.post(url(example, "project_settings"), PROJECT | {"name": example.project.name} | asked, **HTMX)
+    assert response.status_code == 422
+    assert said in response.content.decode()
+    assert example.project.protocols.count() == 1
 
 
 def test_a_refused_name_leaves_the_heading_as_it_was(ada, example):
