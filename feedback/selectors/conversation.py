@@ -1,7 +1,6 @@
 """Conversations as their annotator may see them: what was said, and two answers under letters; no ids, times, sources.
 
-Which answer stands under A and which one goes on after a tie are drawn from the turn's own seed, which the site's
-secret keeps from being guessed.
+Which one goes on after a tie is drawn from the turn's own seed, which the site's secret keeps from being guessed.
 """
 
 import dataclasses
@@ -138,10 +137,8 @@ def turn_last(*, conversation: Conversation) -> Turn:
 
 
 def turn_answers(*, turn: Turn) -> list[TurnAnswer]:
-    """Return both answers in the order in which they are shown: the first one is A."""
-    answers = sorted(turn.answers.all(), key=lambda answer: answer.source_id)
-    turn_chance(turn=turn, purpose="order").shuffle(answers)
-    return answers
+    """Return both answers in the order in which they are shown, which is the order they were made in: first A."""
+    return sorted(turn.answers.all(), key=lambda answer: answer.pk)
 
 
 def turn_chosen(*, turn: Turn, letter: str = "") -> TurnAnswer | None:

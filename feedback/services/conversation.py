@@ -21,6 +21,7 @@ from feedback.selectors.conversation import (
     live_offers,
     live_protocol,
     turn_assignment,
+    turn_chance,
     turn_chosen,
     turn_judgment,
     turn_last,
@@ -214,7 +215,8 @@ def _prompt(project: Project, messages: list[Message], *, group: str = "", paren
 
 def _ask(turn: Turn, annotator: User) -> None:
     transition_log(obj=turn, from_state="", to_state=TurnState.ANSWERING, actor=annotator)
-    sources = turn.conversation.sources.order_by("pk")
+    sources = list(turn.conversation.sources.order_by("pk"))
+    turn_chance(turn=turn, purpose="order").shuffle(sources)  # the first one stands under A
     TurnAnswer.objects.bulk_create([TurnAnswer(turn=turn, source=source, beat_at=timezone.now()) for source in sources])
     _send(turn)
 

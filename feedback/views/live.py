@@ -76,7 +76,8 @@ def turn(request: Request, project: Project) -> HttpResponse:
 def state(request: Request, project: Project, conversation_id: int) -> HttpResponse:
     """Show a conversation; to htmx, which asks every second while the policies answer, its newest turn."""
     conversation = _own(request, project, conversation_id)
-    context = _context(conversation)
+    # Browsers do not load a page again that they stand in the middle of: each look needs an address of its own.
+    context = _context(conversation, next_look=_whole(request.GET.get("look", "")) + 1)
     status = 200 if context["is_answering"] or not wants_fragment(request) else STOP_POLLING
     return page(request, "feedback/live_conversation.html", context, fragment="feedback/live_now.html", status=status)
 
@@ -178,12 +179,13 @@ def _chat(
     )
 
 
-def _context(conversation: Conversation, typed: QueryDict | None = None) -> dict[str, Any]:
+def _context(conversation: Conversation, typed: QueryDict | None = None, *, next_look: int = 1) -> dict[str, Any]:
     chat = conversation_view(conversation=conversation)
     context: dict[str, Any] = {
         "project": conversation.project,
         "protocol": protocol_current(project=conversation.project),
         "chat": chat,
+        "next_look": next_look,
         "is_answering": chat.is_going and chat.now.state == TurnState.ANSWERING,
     }
     if chat.is_going and chat.now.state == TurnState.READY and chat.now.assignment is not None:
