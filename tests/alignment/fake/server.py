@@ -50,7 +50,7 @@ class Handler(BaseHTTPRequestHandler):
         text = self.server.text or f"{body['model']} says {body['seed']} to {body['messages'][-1]['content']}"
         self.server.asked.append(body["messages"])
         if body.get("stream"):
-            return self._stream(text)
+            return self._stream(text.replace("{n}", str(len(body["messages"]))))
         choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
         return self._answer(200, {"choices": [choice]})
 
