@@ -45,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=200)
     parser.add_argument(
-        "--pause", type=float, default=0.5, help="seconds of looking at a task; people take 20 and more"
+        "--pause", type=float, default=1.0, help="seconds of looking at a task; people take 20 and more"
     )
     parser.add_argument("--database", default="", help="URL; the default is SQLite")
     options = parser.parse_args()
