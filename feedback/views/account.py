@@ -3,6 +3,7 @@
 import zoneinfo
 from typing import Any
 
+from allauth.account.decorators import reauthentication_required
 from allauth.account.views import LoginView, LogoutView
 from django import forms
 from django.conf import settings
@@ -57,9 +58,15 @@ class ProfileForm(forms.Form):
         self.fields["time_zone"].choices = [(zone, zone) for zone in zones]  # type: ignore[attr-defined]
 
 
+def _changes_email(request: Request) -> bool:
+    return request.POST.get("email", "") != request.user.email
+
+
 @signed_in
 @require_http_methods(["GET", "POST"])
+@reauthentication_required(allow_get=True, enabled=_changes_email)
 def profile(request: Request) -> HttpResponse:
+    """Show and change what people say about themselves; a new address for new passwords asks for the password first."""
     user = request.user
     initial = {
         "name": user.get_full_name(),

@@ -137,16 +137,31 @@ def test_single_sign_on_is_there_only_when_it_is_set_up(client, settings):
 
 def test_what_a_person_sets_is_used(client, annie):
     client.force_login(annie)
-    form = {"name": "Annie Lee", "email": "a@example.org", "language": "en", "time_zone": "Asia/Tokyo"}
+    form = {"name": "Annie Lee", "email": annie.email, "language": "en", "time_zone": "Asia/Tokyo"}
     assert client.post("/account/", form)["Location"] == "/account/"
     annie.refresh_from_db()
-    assert (annie.get_full_name(), annie.email, annie.time_zone) == ("Annie Lee", "a@example.org", "Asia/Tokyo")
+    assert (annie.get_full_name(), annie.language, annie.time_zone) == ("Annie Lee", "en", "Asia/Tokyo")
 
 
-@pytest.mark.parametrize("wrong", [{"time_zone": "Mars/Base"}, {"language": "xx"}, {"email": "no"}, {"time_zone": ""}])
+def test_another_address_asks_for_the_password_first(client, annie):
+    client.force_login(annie)
+    form = {"name": "", "email": "a@example.org", "language": "", "time_zone": "UTC"}
+    asked = client.post("/account/", form)
+    assert asked["Location"] == "/account/confirm/?next=%2Faccount%2F"
+    assert client.post(asked["Location"], {"password": "wrong"}).status_code == 200
+    annie.refresh_from_db()
+    assert annie.email == "annie@example.org"
+    client.post(asked["Location"], {"password": PASSWORD, "next": "/account/"})
+    annie.refresh_from_db()
+    assert annie.email == "a@example.org"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"time_zone": "Mars/Base"}, {"language": "xx"}, {"name": "n" * 151}, {"time_zone": ""}]
+)
 def test_a_wrong_setting_is_refused(client, annie, wrong):
     client.force_login(annie)
-    form = {"name": "", "email": "", "language": "", "time_zone": "UTC"} | wrong
+    form = {"name": "", "email": annie.email, "language": "", "time_zone": "UTC"} | wrong
     assert client.post("/account/", form).status_code == 422
     annie.refresh_from_db()
     assert annie.time_zone == "UTC"
