@@ -46,7 +46,7 @@ class _Renderer(RendererHTML):
 
     def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         """Put the table in a box that scrolls by itself, also by keyboard."""
-        box = f'<div class="wide" tabindex="0" role="region" aria-label="{gettext("Table")}">'
+        box = f'<div class="wide" tabindex="0" role="group" aria-label="{gettext("Table")}">'
         return box + self.renderToken(tokens, idx, options, env)
 
     def table_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
