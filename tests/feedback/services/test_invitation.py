@@ -1,6 +1,8 @@
 import datetime as dt
+import threading
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from feedback.domain.errors import Conflict, Invalid
@@ -102,3 +104,31 @@ def test_no_account_is_made_through_a_used_link(project):
         invitation_sign_up(token=token, username="mia", password="correct horse battery")
 
     assert not User.objects.filter(username="mia").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_who_open_a_link_at_once_one_is_in(project):
+    _invitation, token = make(project)
+    people = UserFactory.create_batch(6)
+    start = threading.Barrier(len(people))
+    said = []
+
+    def open_link(user):
+        start.wait()
+        try:
+            invitation_accept(token=token, user=user)
+            said.append("in")
+        except Conflict:
+            said.append("too late")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=open_link, args=[user]) for user in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(said) == ["in", *["too late"] * 5]
+    assert Membership.objects.count() == 1
+    assert Invitation.objects.get().used_by == Membership.objects.get().user
