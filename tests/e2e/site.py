@@ -24,7 +24,8 @@ _SECRET = secrets.token_urlsafe(48)  # the same over a restart: people stay sign
 class Site:
     """A running server; `url` stays the same over a restart."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, *, settings_module: str = "tests.settings") -> None:
+        self.settings_module = settings_module
         self.log = log.open("ab")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -34,7 +35,7 @@ class Site:
         command = ["-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--workers", "1", "--blocking-threads", "4", "--http", "1", "--no-ws", "config.wsgi:application"]
         environment = os.environ | {
-            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "DJANGO_SETTINGS_MODULE": self.settings_module,
             "SECRET_KEY": _SECRET,
             "PLUMBLINE_HOME": str(settings.HOME),
             "DATABASE_URL": _database_url(),
