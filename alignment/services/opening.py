@@ -13,6 +13,7 @@ from feedback.domain.states import BatchState
 from feedback.models import Batch, Task
 from feedback.selectors.project import protocol_current
 from feedback.services.batch import batch_create, batch_reopen
+from feedback.services.live_batch import live_batch
 from feedback.services.transition import transition_log
 
 
@@ -45,22 +46,28 @@ def batch_plan(*, round: Round, after: Round | None) -> bool:
     is_new = after is not None and after.state == RoundState.DEPLOYED and after.policy_id == live.version_id
     if is_new and live.previous is not None:
         versions.append(live.previous.version)
-    project = round.project
-    n_answers = answers_of_task(ProtocolKind(protocol_current(project=project).kind), project.answers_per_task)
     try:
         with database.atomic():
-            batch = batch_create(
-                project=project,
-                plan=plan_even([_source_id(version) for version in versions], n_answers),
-                n_prompts=project.prompts_per_batch,
-                seed=round.seed,
-            )
+            batch = _batch(round, versions)
             Round.objects.filter(pk=round.pk).update(batch=batch, waiting_for="")
     except Invalid as error:
         Round.objects.filter(pk=round.pk).update(waiting_for=error.message)
         return False
     round.batch = batch
     return True
+
+
+def _batch(round_: Round, versions: list[ModelVersion]) -> Batch:
+    project = round_.project
+    kind = ProtocolKind(protocol_current(project=project).kind)
+    if kind == ProtocolKind.LIVE:
+        return live_batch(project=project)  # its answers are written while people chat
+    return batch_create(
+        project=project,
+        plan=plan_even([_source_id(version) for version in versions], answers_of_task(kind, project.answers_per_task)),
+        n_prompts=project.prompts_per_batch,
+        seed=round_.seed,
+    )
 
 
 def _batch_to_go_on(after: Round) -> Batch | None:

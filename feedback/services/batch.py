@@ -43,6 +43,12 @@ def batch_create(*, project: Project, plan: Sequence[tuple[int, int]], n_prompts
     return batch
 
 
+def batch_open_written(*, project: Project, seed: int, by: User | None = None) -> Batch:
+    """Make and open a batch of prompts whose answers people write: it needs no policy. Raises: Invalid."""
+    batch = batch_create(project=project, plan=[], n_prompts=project.prompts_per_batch, seed=seed)
+    return batch_open(batch=batch, actor=by)
+
+
 def batch_add(
     *, project: Project, state: BatchState, overlap: int, plan: list[dict[str, int]], actor: User | None = None
 ) -> Batch:

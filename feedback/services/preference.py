@@ -18,13 +18,13 @@ from feedback.models import (
     Membership,
     Project,
     Prompt,
-    Protocol,
     Response,
     Source,
     Task,
     TaskItem,
     User,
 )
+from feedback.selectors.project import protocol_for
 from feedback.services.batch import batch_add, merge_answers
 from feedback.services.hold import project_hold
 from feedback.services.prompt import prompts_known
@@ -170,7 +170,7 @@ def _store_prompts(project: Project, pairs: Sequence[_Pair], known_prompts: dict
 def _store_judgments(project: Project, tasks: Sequence[Task], responses: Sequence[Response]) -> None:
     """Judge each task: its two responses stand next to each other, the chosen one first."""
     importer = _importer_of(project)
-    protocol = Protocol.objects.filter(project=project).order_by("-number")[0]
+    protocol = protocol_for(project=project, n_answers=2)
     answers = list(zip(responses[::2], responses[1::2], strict=True))
     items = [merge_answers([(chosen.pk, chosen.text), (rejected.pk, rejected.text)]) for chosen, rejected in answers]
     TaskItem.objects.bulk_create(

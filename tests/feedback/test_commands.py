@@ -5,8 +5,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from feedback.domain.protocol import ProtocolKind
 from feedback.models import Judgment, Prompt
-from tests.feedback.factories import ProjectFactory, UserFactory
+from tests.feedback.factories import ProjectFactory, PromptFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +46,18 @@ def test_a_missing_file_or_project_is_said(project, tmp_path):
     (tmp_path / "some.txt").write_text("x")
     with pytest.raises(CommandError, match=r"no project Unkindness; there are: \d+ \(Kindness\)"):
         run("import_prompts", "Unkindness", tmp_path / "some.txt")
+
+
+def test_prompts_whose_answers_are_written_are_opened_without_a_policy(project):
+    PromptFactory.create_batch(2, project=project)
+    with pytest.raises(CommandError, match="needs at least one source"):
+        run("open_batch", "Kindness")
+    written = ProjectFactory(name="Words", protocol__kind=ProtocolKind.WRITE)
+    with pytest.raises(CommandError, match="add some first"):
+        run("open_batch", "Words")
+    PromptFactory.create_batch(3, project=written)
+
+    assert run("open_batch", "Words") == "Words, batch 1 is open with 3 prompts.\n"
 
 
 def test_preferences_go_in_and_come_out(project, tmp_path):
