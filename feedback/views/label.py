@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from feedback.domain.errors import FeedbackError
 from feedback.domain.protocol import ProtocolKind, SkipReason
 from feedback.models import Assignment, Project
-from feedback.selectors.assignment import assignment_get, assignment_live, assignment_view
+from feedback.selectors.assignment import assignment_get, assignment_live, assignment_view, assignments_held
 from feedback.selectors.draft import draft_of
 from feedback.selectors.person import opted_out_tags
 from feedback.selectors.project import protocol_current
@@ -128,13 +128,15 @@ def report(request: Request, project: Project) -> HttpResponse:
 @require_POST
 @project_page("feedback.annotate_project")
 def opt_out(request: Request, project: Project) -> HttpResponse:
-    """Never show this person prompts with these tags again, and give the one in hand back."""
+    """Never show this person prompts with these tags again, and give back the ones that they hold."""
     assignment = own_assignment_or_404(request, project, request.POST.get("assignment", ""))
     tags = [tag for tag in request.POST.getlist("tag") if tag in assignment.task.prompt.tags]
     try:
         known = opted_out_tags(project=project, user=request.user)
         tags_opt_out(project=project, user=request.user, tags=[*known, *tags])
-        assignment_release(assignment=assignment, annotator=request.user, reason=SkipReason.UPSETTING)
+        for held in assignments_held(project=project, annotator=request.user):  # the prefetched one may have them too
+            if set(tags) & set(held.task.prompt.tags):
+                assignment_release(assignment=held, annotator=request.user, reason=SkipReason.UPSETTING)
     except FeedbackError as error:
         messages.warning(request, error.message)
     else:
