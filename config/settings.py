@@ -30,6 +30,9 @@ DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", "") or read_secret(secret_file(HOME, "secret-key")) or "insecure-none-was-set"
 """`config.security.require_safe_secret` stops every server and worker that would run on the placeholder."""
 
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
+"""Earlier keys: sessions, links and second factors that were made under them still work."""
+
 PUBLIC_URL = env.str("PUBLIC_URL", "").rstrip("/")
 """The address that people type, when a proxy stands in front: https://plumbline.example.org."""
 

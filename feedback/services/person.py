@@ -4,6 +4,7 @@ import secrets
 import zoneinfo
 from collections.abc import Sequence
 
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -69,6 +70,15 @@ def person_update(*, user: User, name: str, email: str, language: str, time_zone
     except ValidationError as error:
         raise Invalid(" ".join(error.messages)) from error
     user.save(update_fields=changed)
+
+
+def second_factor_remove(*, user: User, by: User) -> None:
+    """Let a person who lost phone and codes sign in by password alone. Raises: Conflict when there is none."""
+    with transaction.atomic():
+        _, deleted = Authenticator.objects.filter(user=user).delete()
+        if not deleted:
+            raise Conflict(f"{user} has no second factor.")
+        transition_log(obj=user, from_state="second factor", to_state="password alone", actor=by)
 
 
 def tags_opt_out(*, project: Project, user: User, tags: Sequence[str]) -> None:
