@@ -14,7 +14,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
 VENV := .venv/bin/python
 export PORT HOST TORCH_INDEX
 
-.PHONY: help run install install-dev browser test test-fast check format bench round clean
+.PHONY: help run install install-dev browser test test-fast check format messages bench round clean
 
 help:
 	@sed -n "s/^# *//p;/^SHELL/q" Makefile; echo; grep -E "^[a-z-]+:.*##" Makefile | sed -E "s/:.*## /\t/" | expand -t 14
@@ -56,6 +56,10 @@ check: install-dev  ## format, lint, types, import contracts, templates, migrati
 
 format: install-dev  ## let ruff and djlint write what they would ask for
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix . && .venv/bin/djlint templates --reformat --quiet
+
+messages: install-dev  ## bring the catalogues of translations up to date and compile them (needs gettext)
+	@$(VENV) manage.py makemessages --all --no-location --no-obsolete -v 0 $(foreach f,tests bench docs var,-i '$(f)/*')
+	@$(VENV) manage.py compilemessages -v 0 -i .venv
 
 bench: install-dev  ## how long claiming takes while a round trains
 	@$(VENV) -m bench.claim_latency $(ARGS)

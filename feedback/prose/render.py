@@ -40,13 +40,13 @@ class _Renderer(RendererHTML):
     def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         """Say that there was an image, and link to it where it does not stand in a link itself."""
         alt = escapeHtml(self.renderInlineAsText(tokens[idx].children or [], options, env))
-        label = f"[{gettext('image')}: {alt}]"
+        label = "[{}: {}]".format(gettext("image"), alt)
         is_in_link = sum(token.nesting for token in tokens[:idx] if token.tag == "a") > 0
         return label if is_in_link else f'<a href="{escapeHtml(str(tokens[idx].attrs["src"]))}">{label}</a>'
 
     def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         """Put the table in a box that scrolls by itself, also by keyboard."""
-        box = f'<div class="wide" tabindex="0" role="group" aria-label="{gettext("Table")}">'
+        box = '<div class="wide" tabindex="0" role="group" aria-label="{}">'.format(gettext("Table"))
         return box + self.renderToken(tokens, idx, options, env)
 
     def table_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
