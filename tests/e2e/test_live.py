@@ -279,7 +279,7 @@ def test_a_policy_that_is_down_is_told_and_asked_again(visit, project, worker, s
     expect(page.get_by_text("does not answer")).to_be_visible(timeout=60_000)  # it is waited for half a minute
     assert "slow" not in page.content()
     servers.start("slow")
-    page.click("text=Try again")
+    page.get_by_role("button", name="Try again").click()
     wait_for_both(page)
 
 
