@@ -82,7 +82,7 @@ def assignment_view(*, assignment: Assignment) -> AssignmentView:
         kind=ProtocolKind(protocol.kind),
         options=dataclasses.replace(options, masked_names=(), live_sources=()),
         guidelines=protocol.guidelines,
-        messages=task.prompt.messages,
+        messages=[_masked(message, options) for message in task.prompt.messages],
         warnings=[options.warnings[tag] for tag in task.prompt.tags if tag in options.warnings],
         answers=[
             AnswerView(LETTERS[shown], names_masked(texts[item], options.masked_names))
@@ -91,6 +91,13 @@ def assignment_view(*, assignment: Assignment) -> AssignmentView:
         lease_expires_at=assignment.lease_expires_at,
         client_key=f"{assignment.pk}-{secrets.token_urlsafe(9)}",
     )
+
+
+def _masked(message: Message, options: ProtocolOptions) -> Message:
+    """Mask names in earlier answers, which may come from the policy that answers now; what people wrote stays."""
+    if message["role"] != "assistant":
+        return message
+    return {"role": "assistant", "content": names_masked(message["content"], options.masked_names)}
 
 
 def answer_texts(*, assignment: Assignment) -> dict[int, str]:

@@ -1,4 +1,4 @@
-"""One annotator as a process of its own: claims and judges until nothing is left, sometimes late, sometimes twice.
+"""One annotator as a process: claims, prefetches and judges until nothing is left, sometimes late, sometimes twice.
 
 Run as `python -m tests.feedback.annotator_process DATABASE USERNAME PROJECT SEED`; prints the ids of the judgments that
 it was told are stored.
@@ -18,7 +18,7 @@ def main(database: str, username: str, project_id: str, seed: str) -> None:
     django.setup()
     from feedback.models import Batch, Project, User  # noqa: PLC0415 - Django is set up just above
     from feedback.selectors.batch import batch_progress  # noqa: PLC0415
-    from feedback.services.assignment import assignment_claim, assignment_show  # noqa: PLC0415
+    from feedback.services.assignment import assignment_claim, assignment_prefetch, assignment_show  # noqa: PLC0415
 
     chance = random.Random(seed)
     project = Project.objects.get(pk=project_id)
@@ -32,7 +32,10 @@ def main(database: str, username: str, project_id: str, seed: str) -> None:
                 return
             time.sleep(0.05)  # somebody else holds the rest, or was killed and holds it until the lease runs out
             continue
-        judge(assignment_show(assignment=assignment), chance)
+        assignment_show(assignment=assignment)
+        if chance.random() < 0.5:
+            assignment_prefetch(project=project, annotator=annotator)
+        judge(assignment, chance)
 
 
 def judge(assignment, chance: random.Random) -> None:

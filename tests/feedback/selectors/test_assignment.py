@@ -2,8 +2,9 @@ import dataclasses
 
 import pytest
 
+from feedback.domain.protocol import ProtocolOptions
 from feedback.selectors.assignment import assignment_view
-from tests.feedback.factories import AssignmentFactory, TaskFactory
+from tests.feedback.factories import AssignmentFactory, ProjectFactory, PromptFactory, TaskFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +33,15 @@ def test_the_view_holds_no_origin_of_any_answer():
     assert source.key not in shown
     assert source.name not in shown
     assert {field.name for field in dataclasses.fields(view.answers[0])} == {"letter", "text"}
+
+
+def test_names_are_masked_in_earlier_answers_but_not_in_what_people_wrote():
+    project = ProjectFactory(protocol__options=ProtocolOptions(masked_names=("Plumb",)).to_json())
+    said = [("user", "Are you Plumb?"), ("assistant", "I am Plumb."), ("user", "Plumb, go on.")]
+    prompt = PromptFactory(project=project, messages=[{"role": role, "content": text} for role, text in said])
+    view = assignment_view(assignment=AssignmentFactory(task=TaskFactory(project=project, prompt=prompt)))
+
+    assert [message["content"] for message in view.messages] == ["Are you Plumb?", "I am ▇▇▇.", "Plumb, go on."]
 
 
 def test_each_look_suggests_another_key():
