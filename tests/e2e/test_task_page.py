@@ -144,6 +144,7 @@ def test_a_warned_of_task_is_hidden_until_it_is_asked_for(visit, pair, has_scrip
     else:
         page.click("text=Show the task")
     expect(page.locator(".turns").first).to_be_visible()
+    page.click("text=Hide it")
     page.click("text=Never show me tasks like this")
     page.wait_for_selector("text=Nothing left to do")
     assert Membership.objects.get(user=pair.annotator).opted_out_tags == ["war"]
