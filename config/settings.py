@@ -1,6 +1,7 @@
 """Django's settings, read from the environment in this one place. Every variable is in README, under Settings."""
 
 import sys
+from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
 from environs import Env
@@ -301,7 +302,7 @@ POLICY_SOCKET_DIR = SOCKET_DIR
 
 ANSWER_SOURCE = "alignment.policies.live.PolicyAnswers"
 """Who answers in live comparisons: a `feedback.ports.AnswerSource`."""
-FOREIGN_ENDPOINTS = env.json("FOREIGN_ENDPOINTS", {})
+FOREIGN_ENDPOINTS: dict[str, Any] = cast(dict[str, Any], env.json("FOREIGN_ENDPOINTS", {}))
 """Other OpenAI-compatible servers to compare with: {"name": {"url", "model", "key"}}, and "private": true where the
 address is not public."""
 
