@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from bench.labeling_page import percentile, rank_in_a_row
 from feedback.domain.states import AssignmentState
 from feedback.models import Assignment, Draft, Judgment
-from tests.e2e.conftest import WIDE, Visitor
+from tests.e2e.conftest import PATIENCE_MS, WIDE, Visitor
 from tests.e2e.site import Site
 from tests.example import example_project
 
@@ -60,7 +60,7 @@ def task_of(page) -> str:
 
 
 def wait_for_other_task(page, task):
-    expect(page.locator("#ranking [name=assignment]")).not_to_have_value(task)
+    expect(page.locator("#ranking [name=assignment]")).not_to_have_value(task, timeout=PATIENCE_MS)
 
 
 def rank(page, keys="2143"):
@@ -132,7 +132,7 @@ def test_offline_the_work_goes_on_and_goes_out_once(annie, label_path):
     rank(page, "1234")
     second = task_of(page)
     page.keyboard.press("Enter")
-    expect(page.locator("[data-outbox-late]")).to_be_visible()
+    expect(page.locator("[data-outbox-late]")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator("[data-outbox-late] [data-count]")).to_have_text("2")
     assert shown_ranks(page) == {"A": "1", "B": "2", "C": "3", "D": "4"}
     page.keyboard.press("4")  # what is on its way is not changed any more
@@ -142,7 +142,7 @@ def test_offline_the_work_goes_on_and_goes_out_once(annie, label_path):
 
     annie.context.set_offline(False)
     wait_for_other_task(page, second)
-    expect(page.locator("[data-outbox-late]")).to_be_hidden()
+    expect(page.locator("[data-outbox-late]")).to_be_hidden(timeout=PATIENCE_MS)
     assert len(submitted_once()) == 2
     assert [str(judgment.assignment_id) for judgment in Judgment.objects.order_by("pk")] == [first, second]
 
@@ -164,7 +164,7 @@ def test_an_answer_that_is_lost_on_the_way_makes_no_second_judgment(annie, label
     page.keyboard.press("Enter")
     wait_for_other_task(page, task)
     wait_until(page, lambda: len(lost) == 2)
-    expect(page.locator("[data-outbox-late]")).to_be_hidden()
+    expect(page.locator("[data-outbox-late]")).to_be_hidden(timeout=PATIENCE_MS)
     assert lost == [200, 200]
     assert len(submitted_once()) == 1
 
@@ -175,7 +175,7 @@ def test_a_reload_in_the_middle_of_a_submit_sends_it_from_the_browsers_memory(an
     page.route("**/submit/", lambda route: route.abort())
     rank(page)
     page.keyboard.press("Enter")
-    expect(page.locator("[data-outbox-late]")).to_be_visible()
+    expect(page.locator("[data-outbox-late]")).to_be_visible(timeout=PATIENCE_MS)
     page.reload()
     page.wait_for_selector("#ranking")
     if task_of(page) == task:  # the server does not know it yet, and what was submitted is shown, not an empty form
@@ -267,12 +267,12 @@ def test_a_killed_server_loses_no_judgment_and_no_draft(annie, site, label_path)
     page.keyboard.press("Enter")
     wait_for_other_task(page, task)
     rank(page, "34")
-    expect(page.locator("[data-outbox-late]")).to_be_visible()
+    expect(page.locator("[data-outbox-late]")).to_be_visible(timeout=PATIENCE_MS)
     assert Judgment.objects.count() == 1
 
     site.start()
     wait_until(page, lambda: Judgment.objects.count() == 2)
-    expect(page.locator("[data-outbox-late]")).to_be_hidden()
+    expect(page.locator("[data-outbox-late]")).to_be_hidden(timeout=PATIENCE_MS)
     wait_until(page, Draft.objects.exists)
     page.reload()
     assert shown_ranks(page) == {"A": "3", "B": "4", "C": "", "D": ""}
