@@ -1,7 +1,7 @@
 """Django's settings, read from the environment in this one place. Every variable is in README, under Settings."""
 
+import json
 import sys
-from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
 from environs import Env
@@ -302,7 +302,7 @@ POLICY_SOCKET_DIR = SOCKET_DIR
 
 ANSWER_SOURCE = "alignment.policies.live.PolicyAnswers"
 """Who answers in live comparisons: a `feedback.ports.AnswerSource`."""
-FOREIGN_ENDPOINTS: dict[str, Any] = cast(dict[str, Any], env.json("FOREIGN_ENDPOINTS", {}))
+FOREIGN_ENDPOINTS = json.loads(env.str("FOREIGN_ENDPOINTS", "") or "{}")
 """Other OpenAI-compatible servers to compare with: {"name": {"url", "model", "key"}}, and "private": true where the
 address is not public."""
 
