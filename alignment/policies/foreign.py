@@ -31,7 +31,10 @@ class ForeignEndpoint:
 
 def foreign_endpoints() -> dict[str, ForeignEndpoint]:
     """Return what the setting FOREIGN_ENDPOINTS allows, by name. Raises: ImproperlyConfigured."""
-    return {name: _read(name, entry) for name, entry in settings.FOREIGN_ENDPOINTS.items()}
+    allowed: Any = settings.FOREIGN_ENDPOINTS
+    if not isinstance(allowed, dict):
+        raise ImproperlyConfigured('FOREIGN_ENDPOINTS must be an object: {"name": {"url", "model", "key"}}.')
+    return {name: _read(name, entry) for name, entry in allowed.items()}
 
 
 def _read(name: str, entry: Any) -> ForeignEndpoint:

@@ -192,3 +192,9 @@ def test_an_entry_of_the_list_that_is_no_endpoint_is_refused(settings, entry, sa
     settings.FOREIGN_ENDPOINTS = {"other": entry}
     with pytest.raises(ImproperlyConfigured, match=said):
         foreign_endpoints()
+
+
+def test_a_list_that_is_none_is_refused(settings):
+    settings.FOREIGN_ENDPOINTS = ["https://a.example"]
+    with pytest.raises(ImproperlyConfigured, match="must be an object"):
+        foreign_endpoints()
