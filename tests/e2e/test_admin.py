@@ -29,7 +29,7 @@ def test_a_project_is_made_and_filled_with_people_and_prompts(visit, example, tm
 
     page.click("nav >> text=Members")
     page.fill("#id_username", "mia")
-    page.click("main button.primary")
+    page.get_by_role("button", name="Add", exact=True).click()
     expect(page.locator("#members")).to_contain_text("mia")
 
     page.click("nav >> text=Prompts")
