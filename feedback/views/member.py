@@ -25,7 +25,7 @@ class MemberForm(forms.Form):
         label=gettext_lazy("Role"),
         choices=Role.choices,
         help_text=gettext_lazy(
-            "Annotators judge, adjudicators settle disagreements. Researchers download data and watch rounds. "
+            "Annotators judge, adjudicators may look at the project. Researchers download data and watch rounds. "
             "Admins do the rest. Several roles are fine."
         ),
     )

@@ -3,7 +3,7 @@ from django.urls import reverse
 
 from feedback.domain.states import AssignmentState
 from feedback.models import Assignment, Judgment
-from feedback.services.assignment import assignment_claim
+from feedback.services.assignment import MAX_NOTE_LENGTH, assignment_claim
 from tests.example import example_project
 from tests.feedback.factories import AssignmentFactory, MembershipFactory
 
@@ -104,6 +104,13 @@ def test_a_skipped_task_goes_to_somebody_else(annie, example):
     first.refresh_from_db()
     assert first.state == AssignmentState.RELEASED
     assert Assignment.objects.get(state=AssignmentState.HELD).task_id != first.task_id
+
+
+def test_a_note_on_a_skip_cannot_be_typed_longer_than_it_may_be(annie, example):
+    held(example)
+    assert f'name="skip_note" maxlength="{MAX_NOTE_LENGTH}"' in " ".join(
+        annie.get(url(example, "label")).content.decode().split()
+    )
 
 
 def test_the_end_of_the_queue_is_said(annie, example):
