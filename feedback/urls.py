@@ -16,6 +16,7 @@ from feedback.views import (
     personal,
     project,
     prompt,
+    report,
     token,
     work,
 )
@@ -38,6 +39,8 @@ project_urls: list[URLPattern] = [
     path("members/invite/", invitation.create, name="invitation_create"),
     path("members/invitations/revoke/", invitation.revoke, name="invitation_revoke"),
     path("members/hours.csv", hours.hours_csv, name="hours_csv"),
+    path("reports/", report.reports, name="reports"),
+    path("reports/<int:report_id>/resolve/", report.resolve, name="report_resolve"),
     path("announcements/", announcement.announcements, name="announcements"),
     path("announcements/unseen/", announcement.unseen, name="announcements_unseen"),
     path("announcements/<int:announcement_id>/end/", announcement.end, name="announcement_end"),

@@ -28,6 +28,7 @@ from feedback.services.announcement import announcement_create
 from feedback.services.answering import turn_settle
 from feedback.services.invitation import invitation_create
 from feedback.services.person import token_create
+from feedback.services.report import report_resolve
 from tests.example import ANSWERS, GUIDELINES, Example, example_project, example_rounds
 from tests.feedback.factories import (
     AssignmentFactory,
@@ -93,6 +94,7 @@ PAGES: dict[str, tuple[Stop, ...]] = {
     "feedback:prompts": (Stop(ADA),),
     "feedback:members": (Stop(ADA),),
     "feedback:announcements": (Stop(ADA),),
+    "feedback:reports": (Stop(ADA), Stop(ADA, query="?done=1"), Stop(ADA, "rate")),
     "feedback:announcements_unseen": (Stop(ANNIE),),
     "feedback:label": (
         Stop(ANNIE), Stop(NOAH), Stop(ADA), Stop(ANNIE, "pairwise"), Stop(ANNIE, "rate"), Stop(ANNIE, "write"),
@@ -124,6 +126,7 @@ NOT_PAGES = {
     "feedback:invitation_accept": "POST only", "feedback:invitation_sign_up": "POST only",
     "feedback:invitation_create": "POST only", "feedback:invitation_revoke": "POST only",
     "feedback:member_remove": "POST only", "feedback:announcement_end": "POST only", "feedback:claim": "POST only",
+    "feedback:report_resolve": "POST only",
     "feedback:submit": "POST only", "feedback:skip": "POST only", "feedback:draft": "POST only",
     "feedback:prefetch": "POST only", "feedback:report": "POST only", "feedback:opt_out": "POST only",
     "feedback:live_turn": "POST only", "feedback:live_judge": "POST only", "feedback:live_again": "POST only",
@@ -255,6 +258,8 @@ def _annotate(example: Example, held: object, done: object) -> None:
     judgment.save()
     Draft.objects.create(assignment=held, fields={"rank_A": ["1"], "rationale": ["I think"], "report": ["odd"]})
     Report.objects.create(task=held.task, annotator=example.annotator, text="The second answer is cut off.")
+    seen = Report.objects.create(task=done.task, annotator=example.annotator, text="There are two answers in one.")
+    report_resolve(report=seen, by=example.admin)
     announcement_create(project=example.project, text="**New guidelines** from Monday.", by=example.admin)
     announcement_create(
         project=example.project, text="Over.", by=example.admin, ends_at=timezone.now() + dt.timedelta(seconds=1)

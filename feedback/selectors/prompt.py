@@ -5,6 +5,9 @@ from django.db.models import Count, QuerySet
 from feedback.domain.states import Split
 from feedback.models import Project, Prompt
 
+EXCERPT_LENGTH = 160
+"""Characters of a prompt: two lines in a list."""
+
 
 def prompt_list(*, project: Project, split: Split | None = None) -> QuerySet[Prompt]:
     """Return the prompts in the order in which they came; slice it."""
@@ -16,3 +19,9 @@ def prompt_counts(*, project: Project) -> dict[Split, int]:
     """Return how many prompts each split has."""
     counts = dict(Prompt.objects.filter(project=project).values_list("split").annotate(n=Count("pk")))
     return {split: counts.get(split.value, 0) for split in Split}
+
+
+def prompt_excerpt(*, prompt: Prompt) -> str:
+    """Return the beginning of the prompt's last turn, in one line."""
+    words = " ".join(str(prompt.messages[-1]["content"]).split())
+    return words if len(words) <= EXCERPT_LENGTH else f"{words[: EXCERPT_LENGTH - 1].rstrip()}…"

@@ -9,9 +9,7 @@ from django.db.models.functions import TruncDate
 
 from feedback.domain.states import BatchState
 from feedback.models import Judgment, Project, User
-
-EXCERPT_LENGTH = 160
-"""Characters of a prompt: two lines in a list."""
+from feedback.selectors.prompt import prompt_excerpt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +40,7 @@ def own_judgments(*, project: Project, annotator: User, before: int | None, limi
     return [
         OwnJudgment(
             judgment=judgment,
-            excerpt=_excerpt(str(judgment.task.prompt.messages[-1]["content"])),
+            excerpt=prompt_excerpt(prompt=judgment.task.prompt),
             when=judgment.created_at,
             may_correct=judgment.task.batch.state == BatchState.OPEN,
         )
@@ -63,8 +61,3 @@ def own_hours(*, project: Project, annotator: User) -> list[DayCount]:
         .order_by("-day")
     )
     return [DayCount(day["day"], day["n_judgments"], day["active_s"]) for day in days]
-
-
-def _excerpt(text: str) -> str:
-    words = " ".join(text.split())
-    return words if len(words) <= EXCERPT_LENGTH else f"{words[: EXCERPT_LENGTH - 1].rstrip()}…"

@@ -19,6 +19,7 @@ from feedback.models import Project, User
 from feedback.selectors.batch import batch_list, batch_progress
 from feedback.selectors.project import membership_roles, project_list, protocol_current
 from feedback.selectors.prompt import prompt_counts
+from feedback.selectors.report import report_list
 from feedback.selectors.task import queue_count
 from feedback.services.project import project_create, project_update
 from feedback.views.access import Request, project_page, signed_in
@@ -99,6 +100,7 @@ def overview(request: Request, project: Project) -> HttpResponse:
         "batch": batch,
         "progress": batch_progress(batch=batch) if batch else None,
         "n_prompts": sum(prompt_counts(project=project).values()),
+        "n_reports": report_list(project=project).count(),
     }
     return page(request, "feedback/project.html", context)
 

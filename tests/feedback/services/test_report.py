@@ -22,6 +22,7 @@ def test_a_report_waits_until_somebody_has_looked_at_it():
     report_resolve(report=report, by=second)
 
     assert (report.resolved_by, list(report_list(project=project))) == (first, [])
+    assert list(report_list(project=project, is_done=True)) == [report]
 
 
 def test_the_same_report_twice_is_one():

@@ -5,6 +5,7 @@ from django.urls import get_resolver, reverse
 
 from feedback.domain.protocol import ProtocolKind
 from feedback.domain.states import Role
+from feedback.models import Report
 from feedback.services.announcement import announcement_create
 from tests.example import example_project, example_rounds
 from tests.feedback.factories import ConversationFactory, MembershipFactory, ProjectFactory, ProtocolFactory
@@ -26,6 +27,7 @@ PAGES = {
     "feedback:hours_csv": {"admin"},
     "feedback:announcements": {"admin"},
     "feedback:announcements_unseen": ANYBODY,
+    "feedback:reports": {"admin"},
     "feedback:data": {"admin", "researcher"},
     "feedback:preferences_file": {"admin", "researcher"},
     "feedback:judgments_file": {"admin", "researcher"},
@@ -52,6 +54,7 @@ ACTIONS = {
     "feedback:invitation_create": {"admin"},
     "feedback:invitation_revoke": {"admin"},
     "feedback:announcement_end": {"admin"},
+    "feedback:report_resolve": {"admin"},
     "account:opt_out": ANYBODY,
     "alignment:round_launch": {"admin"},
     "alignment:round_deploy": {"admin"},
@@ -72,6 +75,7 @@ def example():
     example = example_project()
     example.round = example_rounds(example)
     example.announcement = announcement_create(project=example.project, text="Tea at four.", by=example.admin)
+    example.report = Report.objects.create(task=example.tasks[0], annotator=example.annotator, text="It is cut off.")
     ProtocolFactory(project=example.project, kind=ProtocolKind.LIVE, created_by=example.admin)
     ProtocolFactory(project=example.project, created_by=example.admin)
     example.conversation = ConversationFactory(project=example.project, annotator=example.annotator)
@@ -88,6 +92,7 @@ def url_of(example, name):
         "feedback:live_again": conversation,
         "feedback:live_end": conversation,
         "feedback:announcement_end": [project, example.announcement.pk],
+        "feedback:report_resolve": [project, example.report.pk],
         "feedback:correct": [project, example.annotator.assignments.get().pk],
         "alignment:round": [project, 1],
         "alignment:round_deploy": [project, 1],
@@ -198,6 +203,7 @@ def test_objects_of_another_project_are_not_found_through_ones_own(client, examp
             reverse(f"feedback:live_{act}", args=[own.pk, example.conversation.pk]): {}
             for act in ("judge", "again", "end")
         },
+        reverse("feedback:report_resolve", args=[own.pk, example.report.pk]): {},
         reverse("alignment:round_deploy", args=[own.pk, 1]): {"reason": "mine"},
         reverse("alignment:run_cancel", args=[own.pk, 1, run.pk]): {},
         reverse("alignment:rollback", args=[own.pk]): {"version": example.round.policy_id, "reason": "mine"},

@@ -120,6 +120,7 @@ class World:
             "project_id": self.project.pk,
             "assignment_id": judged.assignment_id,
             "announcement_id": announcement_create(project=self.project, text="Tea", by=example.admin).pk,
+            "report_id": example.report.pk,
             "conversation_id": example.conversation.pk,
             "number": 1,
             "run_id": example.round.runs.first().pk,
