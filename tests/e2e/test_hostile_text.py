@@ -20,7 +20,7 @@ OURS = {
     "finish_reason", "pseudonym", "email",
 }  # fmt: skip
 """Fields that nobody writes freely into: hashes, keys, states, paths. Everything else is filled, also what is new."""
-HARMFUL = """() => [...document.querySelectorAll('*')].filter(node =>
+HARMFUL = """() => [...document.querySelectorAll('*:not(img.qr)')].filter(node =>
   [...node.attributes].some(({name, value}) => name.startsWith('on') || name === 'style' || name === 'srcdoc'
     || (/^(href|src|action|formaction|xlink:href|data)$/.test(name) && /^\\s*(javascript|data|vbscript):/i.test(value))
     || (/^(href|src)$/.test(name) && /^(https?:)?\\/\\//.test(value) && !value.startsWith(location.origin)
