@@ -46,7 +46,8 @@ class _Renderer(RendererHTML):
 
     def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         """Put the table in a box that scrolls by itself, also by keyboard."""
-        box = '<div class="wide" tabindex="0" role="group" aria-label="{}">'.format(gettext("Table"))
+        direction = ' dir="auto"' if tokens[idx].attrs.pop("dir", None) else ""  # the box's side follows the table's
+        box = '<div class="wide"{} tabindex="0" role="group" aria-label="{}">'.format(direction, gettext("Table"))
         return box + self.renderToken(tokens, idx, options, env)
 
     def table_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:

@@ -42,6 +42,16 @@ def test_links_lead_to_https_alone_in_a_window_of_their_own_and_tell_nobody_wher
     assert render("[x](https://ok.example)") == f'<p dir="auto">{link}</p>\n'
 
 
+def test_a_table_scrolls_in_a_box_of_its_own_on_the_side_where_its_text_begins():
+    html = render("| a |\n| - |\n| 1 |")
+    assert html.startswith('<div class="wide" dir="auto" tabindex="0" role="group" aria-label="Table"><table>')
+
+
+def test_words_of_ours_follow_the_readers_language_in_tables_too():
+    with translation.override("zh-hans"):
+        assert 'aria-label="表格"' in render("| a |\n| - |\n| 1 |")
+
+
 def test_an_image_is_linked_and_not_loaded():
     html = render("![a cat](https://x.example/cat.png)")
     assert 'href="https://x.example/cat.png"' in html
