@@ -4,52 +4,53 @@ import enum
 from collections.abc import Mapping
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 
 class RoundState(TextChoices):
-    BUILDING = "building", "Building the base"
+    BUILDING = "building", _("Building the base")
     """Round 0 only: corpus, tokenizer, pretraining and SFT, or the import of an existing model."""
-    SAMPLING = "sampling", "Sampling answers"
+    SAMPLING = "sampling", _("Sampling answers")
     """The deployed policies answer the round's prompts."""
-    LABELING = "labeling", "Labeling"
+    LABELING = "labeling", _("Labeling")
     """People rank; nothing is launched yet."""
-    SNAPSHOT = "snapshot", "Freezing the rankings"
+    SNAPSHOT = "snapshot", _("Freezing the rankings")
     """Launched: the batch is closed, and what was ranked until then is pinned."""
-    REWARD = "reward", "Training the reward model"
-    POLICY = "policy", "Training the policy"
-    EVALUATION = "evaluation", "Evaluating"
-    GATE = "gate", "Waiting for a decision"
+    REWARD = "reward", _("Training the reward model")
+    POLICY = "policy", _("Training the policy")
+    EVALUATION = "evaluation", _("Evaluating")
+    GATE = "gate", _("Waiting for a decision")
     """Everything is computed; an admin deploys or rejects."""
-    DEPLOYED = "deployed", "Deployed"
-    REJECTED = "rejected", "Rejected"
-    FAILED = "failed", "Failed"
-    CANCELLED = "cancelled", "Cancelled"
+    DEPLOYED = "deployed", _("Deployed")
+    REJECTED = "rejected", _("Rejected")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 class RunState(TextChoices):
-    QUEUED = "queued", "Queued"
-    RUNNING = "running", "Running"
-    SUCCEEDED = "succeeded", "Succeeded"
-    FAILED = "failed", "Failed"
-    CANCELLED = "cancelled", "Cancelled"
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    SUCCEEDED = "succeeded", _("Succeeded")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 class VersionKind(TextChoices):
-    BASE = "base", "Base"
+    BASE = "base", _("Base")
     """Pretrained, not yet tuned to answer."""
-    SFT = "sft", "SFT policy"
+    SFT = "sft", _("SFT policy")
     """The merged, frozen base under every later adapter; the policy of round 0."""
-    REWARD = "reward", "Reward model"
-    JUDGE = "judge", "Judge"
+    REWARD = "reward", _("Reward model")
+    JUDGE = "judge", _("Judge")
     """A reward model trained on other prompts than the one that is optimised against."""
-    POLICY = "policy", "Policy"
+    POLICY = "policy", _("Policy")
 
 
 class DeploymentState(TextChoices):
-    LOADING = "loading", "Loading"
-    LIVE = "live", "Live"
-    RETIRED = "retired", "Retired"
-    FAILED = "failed", "Failed"
+    LOADING = "loading", _("Loading")
+    LIVE = "live", _("Live")
+    RETIRED = "retired", _("Retired")
+    FAILED = "failed", _("Failed")
 
 
 FINAL_ROUND_STATES = frozenset(

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from django.utils.translation import gettext
+
 from alignment.domain.curves import Curve
 from alignment.domain.states import DeploymentState, RoundState, RunState
 from alignment.models import Round, Run
@@ -71,7 +73,7 @@ def build_is_done(*, project: Project) -> bool:
 
 
 def _of_run(purpose: str, run: Run | None) -> StageProgress:
-    title = TITLES[purpose]
+    title = str(TITLES[purpose])
     if run is None:
         return StageProgress(purpose, title, _WAITING)
     curves = run_events(run)
@@ -84,13 +86,13 @@ def _of_run(purpose: str, run: Run | None) -> StageProgress:
 def _of_deployment(round_: Round) -> StageProgress:
     deployment = round_.deployments.order_by("-id").first()
     if deployment is None:
-        return StageProgress("deploy", "Deploying", _WAITING)
+        return StageProgress("deploy", gettext("Deploying"), _WAITING)
     state = _DEPLOYMENT_AS_RUN[DeploymentState(deployment.state)]
-    return StageProgress("deploy", "Deploying", state, detail=deployment.error)
+    return StageProgress("deploy", gettext("Deploying"), state, detail=deployment.error)
 
 
 def _of_sampling(round_: Round) -> StageProgress:
-    title = "Sampling answers"
+    title = gettext("Sampling answers")
     following = Round.objects.filter(project=round_.project, number=round_.number + 1).select_related("batch").first()
     if following is None:
         return StageProgress("sample", title, _WAITING)

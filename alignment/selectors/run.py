@@ -5,6 +5,7 @@ import datetime as dt
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from alignment.domain.curves import Curve, curves_from
 from alignment.domain.states import FINAL_RUN_STATES, RunState
@@ -13,14 +14,14 @@ from alignment.selectors.rundir import attempt_folder, events_read, log_tail
 from feedback.models import Project
 
 TITLES = {
-    "corpus": "Corpus",
-    "tokenizer": "Tokenizer",
-    "pretrain": "Pretraining",
-    "sft": "Supervised fine-tuning",
-    "reward": "Reward model",
-    "judge": "Judge",
-    "policy": "Policy",
-    "evaluate": "Evaluation",
+    "corpus": _("Corpus"),
+    "tokenizer": _("Tokenizer"),
+    "pretrain": _("Pretraining"),
+    "sft": _("Supervised fine-tuning"),
+    "reward": _("Reward model"),
+    "judge": _("Judge"),
+    "policy": _("Policy"),
+    "evaluate": _("Evaluation"),
 }
 """A run's purpose as people read it."""
 
@@ -78,7 +79,7 @@ def run_view(run: Run) -> RunView:
     return RunView(
         id=run.pk,
         purpose=run.purpose,
-        title=TITLES.get(run.purpose, run.purpose),
+        title=str(TITLES.get(run.purpose, run.purpose)),
         stage=run.stage,
         state=state,
         attempt=run.attempt,

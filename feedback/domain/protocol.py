@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import IntegerChoices, TextChoices
+from django.utils.translation import gettext_lazy as _
 
 from feedback.domain.errors import Invalid
 
@@ -21,15 +22,15 @@ _KEY = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 class ProtocolKind(TextChoices):
-    RANK = "rank", "Rank answers"
+    RANK = "rank", _("Rank answers")
     """Rank 2 to 9 answers, ties allowed."""
-    PAIRWISE = "pairwise", "Compare two answers"
+    PAIRWISE = "pairwise", _("Compare two answers")
     """Two answers, and how much better one is."""
-    RATE = "rate", "Rate answers"
+    RATE = "rate", _("Rate answers")
     """Each answer by itself, on one or more scales."""
-    WRITE = "write", "Write an answer"
+    WRITE = "write", _("Write an answer")
     """No answers are shown: the person writes the one that should have been given."""
-    LIVE = "live", "Chat and compare"
+    LIVE = "live", _("Chat and compare")
     """The person chats; two policies answer each turn, and the chosen answer goes on."""
 
 
@@ -48,40 +49,40 @@ def kinds_for(n_answers: int) -> list[ProtocolKind]:
 class Strength(IntegerChoices):
     """How much better the better of two answers is."""
 
-    SAME = 0, "About the same"
-    SLIGHTLY = 1, "Slightly better"
-    BETTER = 2, "Better"
-    MUCH = 3, "Much better"
+    SAME = 0, _("About the same")
+    SLIGHTLY = 1, _("Slightly better")
+    BETTER = 2, _("Better")
+    MUCH = 3, _("Much better")
 
 
 class Flag(TextChoices):
     """What is wrong with one answer, whatever its rank."""
 
-    UNSAFE = "unsafe", "Unsafe"
-    PRIVATE = "private", "Private data"
-    UNTRUE = "untrue", "Not true"
-    OFF_TOPIC = "off_topic", "Off topic"
-    LANGUAGE = "language", "Wrong language"
-    BROKEN = "broken", "Broken"
+    UNSAFE = "unsafe", _("Unsafe")
+    PRIVATE = "private", _("Private data")
+    UNTRUE = "untrue", _("Not true")
+    OFF_TOPIC = "off_topic", _("Off topic")
+    LANGUAGE = "language", _("Wrong language")
+    BROKEN = "broken", _("Broken")
 
 
 class Editing(TextChoices):
     """Whether the best answer is to be improved."""
 
-    NO = "no", "No"
-    MAY = "may", "If one wants to"
-    MUST = "must", "Always"
+    NO = "no", _("No")
+    MAY = "may", _("If one wants to")
+    MUST = "must", _("Always")
 
 
 class SkipReason(TextChoices):
     """Why a task is given back."""
 
-    UNCLEAR = "unclear", "I do not understand the prompt"
-    EXPERTISE = "expertise", "I lack the knowledge"
-    LANGUAGE = "language", "I do not read this language"
-    UPSETTING = "upsetting", "I would rather not read this"
-    TECHNICAL = "technical", "The page does not work"
-    OTHER = "other", "Another reason"
+    UNCLEAR = "unclear", _("I do not understand the prompt")
+    EXPERTISE = "expertise", _("I lack the knowledge")
+    LANGUAGE = "language", _("I do not read this language")
+    UPSETTING = "upsetting", _("I would rather not read this")
+    TECHNICAL = "technical", _("The page does not work")
+    OTHER = "other", _("Another reason")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,80 +4,81 @@ import enum
 from collections.abc import Mapping
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 
 class UserKind(TextChoices):
-    HUMAN = "human", "Human"
-    SIMULATED = "simulated", "Simulated"
+    HUMAN = "human", _("Human")
+    SIMULATED = "simulated", _("Simulated")
     """A program that imitates an annotator from a hidden gold score."""
-    JUDGE = "judge", "Judge"
+    JUDGE = "judge", _("Judge")
     """A language model that annotates through the API."""
 
 
 class Role(TextChoices):
-    ANNOTATOR = "annotator", "Annotator"
-    ADJUDICATOR = "adjudicator", "Adjudicator"
+    ANNOTATOR = "annotator", _("Annotator")
+    ADJUDICATOR = "adjudicator", _("Adjudicator")
     """Settles what annotators disagree about."""
-    RESEARCHER = "researcher", "Researcher"
-    ADMIN = "admin", "Admin"
+    RESEARCHER = "researcher", _("Researcher")
+    ADMIN = "admin", _("Admin")
 
 
 class Split(TextChoices):
-    RANKED = "ranked", "Ranked"
+    RANKED = "ranked", _("Ranked")
     """Shown to annotators; rewards and policies train on it."""
-    POOL = "pool", "Pool"
+    POOL = "pool", _("Pool")
     """Never ranked; online training samples on it."""
-    HELDOUT = "heldout", "Held out"
+    HELDOUT = "heldout", _("Held out")
     """Nothing trains on it; policies are evaluated on it."""
 
 
 class FinishReason(TextChoices):
-    STOP = "stop", "Stopped"
+    STOP = "stop", _("Stopped")
     """The policy ended the answer itself."""
-    LENGTH = "length", "Cut"
+    LENGTH = "length", _("Cut")
     """The answer was cut at the length limit; it gets no end token in training."""
 
 
 class BatchState(TextChoices):
-    SAMPLING = "sampling", "Sampling"
+    SAMPLING = "sampling", _("Sampling")
     """Answers are being sampled; there are no tasks yet."""
-    OPEN = "open", "Open"
+    OPEN = "open", _("Open")
     """Tasks can be claimed and judgments corrected."""
-    CLOSED = "closed", "Closed"
+    CLOSED = "closed", _("Closed")
     """No claims, no corrections; late judgments of once-valid leases are kept for the next round.
 
     A round that ended without a policy may open it again.
     """
-    FAILED = "failed", "Failed"
+    FAILED = "failed", _("Failed")
     """Sampling ended without any task; the transition says why."""
 
 
 class AssignmentState(TextChoices):
-    HELD = "held", "Held"
+    HELD = "held", _("Held")
     """Claimed or prefetched; the lease runs and the slot is taken."""
-    SUBMITTED = "submitted", "Submitted"
+    SUBMITTED = "submitted", _("Submitted")
     """A judgment was stored."""
-    EXPIRED = "expired", "Expired"
+    EXPIRED = "expired", _("Expired")
     """The lease ran out and the slot was given back; a late judgment is still accepted."""
-    RELEASED = "released", "Released"
+    RELEASED = "released", _("Released")
     """Skipped: given back by the annotator, who does not get this task again."""
 
 
 class ConversationState(TextChoices):
-    GOING = "going", "Going on"
+    GOING = "going", _("Going on")
     """The annotator may write the next turn."""
-    ENDED = "ended", "Ended"
+    ENDED = "ended", _("Ended")
     """Ended by the annotator, or its turns are used up."""
 
 
 class TurnState(TextChoices):
-    ANSWERING = "answering", "Answering"
+    ANSWERING = "answering", _("Answering")
     """Both policies write; the page shows what both have."""
-    READY = "ready", "Ready"
+    READY = "ready", _("Ready")
     """Both answers are whole and wait for the choice."""
-    JUDGED = "judged", "Judged"
+    JUDGED = "judged", _("Judged")
     """The choice is stored and the conversation went on with the chosen answer."""
-    UNANSWERED = "unanswered", "Unanswered"
+    UNANSWERED = "unanswered", _("Unanswered")
     """A policy did not answer; the turn says why and can be asked again."""
 
 
