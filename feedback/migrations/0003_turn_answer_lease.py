@@ -5,20 +5,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('feedback', '0002_annotators_day'),
+        ("feedback", "0002_annotators_day"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='turnanswer',
-            name='beat_at',
+            model_name="turnanswer",
+            name="beat_at",
             field=models.DateTimeField(default=django.utils.timezone.now),
         ),
         migrations.AddField(
-            model_name='turnanswer',
-            name='lease',
+            model_name="turnanswer",
+            name="lease",
             field=models.UUIDField(blank=True, null=True),
         ),
     ]
