@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.account.decorators import secure_admin_login
 from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest
@@ -28,3 +29,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 for room in ("feedback", "alignment"):
     for model in apps.get_app_config(room).get_models():
         admin.site.register(model, ReadOnlyAdmin)
+
+site = admin.site
+# Else its own form would let people in past the second factor and the limit on attempts.
+site.login = secure_admin_login(site.login)  # type: ignore[method-assign]

@@ -59,7 +59,7 @@ INSTALLED_APPS = [
     "config.apps.PlumblineConfig",
     "feedback",
     "alignment",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # shows what config/admin.py registers, and nothing else
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -21,6 +21,10 @@ def test_the_admin_site_shows_every_model_and_changes_none(rf, root):
             assert not page.has_delete_permission(request)
 
 
+def test_libraries_add_no_tables_that_could_be_edited():
+    assert {model._meta.app_label for model in admin.site._registry} == {"feedback", "alignment"}
+
+
 def test_a_superuser_cannot_edit_a_person_by_hand(client, root):
     client.force_login(root)
     url = f"/admin/feedback/user/{root.pk}/change/"
