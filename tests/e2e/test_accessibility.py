@@ -22,6 +22,7 @@ N_ADMIN = 8
 """Of the site's tables: their index, two lists of tables, and some lists and rows. The others are made alike."""
 
 
+@pytest.mark.looks
 @pytest.mark.timeout(900)  # 70 pages, each judged twice: two minutes on an idle machine
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["1280", "390"])
 def test_no_page_has_a_barrier_in_either_theme(visit, viewport):
@@ -42,6 +43,7 @@ def test_no_page_has_a_barrier_in_either_theme(visit, viewport):
     assert found == {}
 
 
+@pytest.mark.looks
 @pytest.mark.timeout(900)
 def test_every_page_speaks_chinese_and_fits_on_a_phone(visit):
     places = world()
