@@ -1,7 +1,8 @@
 import pytest
 from django.apps import apps
-from django.contrib import admin
 from django.contrib.auth import get_user_model
+
+from config.admin import site
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def test_the_admin_site_shows_every_model_and_changes_none(rf, root):
     request.user = root
     for room in ("feedback", "alignment"):
         for model in apps.get_app_config(room).get_models():
-            page = admin.site.get_model_admin(model)
+            page = site.get_model_admin(model)
             assert page.has_view_permission(request)
             assert not page.has_add_permission(request)
             assert not page.has_change_permission(request)
@@ -22,7 +23,7 @@ def test_the_admin_site_shows_every_model_and_changes_none(rf, root):
 
 
 def test_libraries_add_no_tables_that_could_be_edited():
-    assert {model._meta.app_label for model in admin.site._registry} == {"feedback", "alignment"}
+    assert {model._meta.app_label for model in site._registry} == {"feedback", "alignment"}
 
 
 def test_a_superuser_cannot_edit_a_person_by_hand(client, root):
