@@ -64,6 +64,73 @@ class AssignmentState(TextChoices):
     """Skipped: given back by the annotator, who does not get this task again."""
 
 
+class TaskPurpose(TextChoices):
+    """Why somebody is asked. Before they answer, annotators cannot tell the purposes apart but for training."""
+
+    LABEL = "label", _("Label")
+    """An ordinary task of a batch; its judgments are what exports and training read."""
+    LIVE = "live", _("Live turn")
+    """A turn of a live conversation; it stays with the person who wrote it and is exported like a label."""
+    REPEAT = "repeat", _("Repeat")
+    """A task once more for the same person, who should judge it the same way again."""
+    GOLD = "gold", _("Gold")
+    """A task with a known answer, hidden among the others."""
+    TRAINING = "training", _("Training")
+    """A task with a known answer whose explanation is shown right after it is judged."""
+    QUALIFICATION = "qualification", _("Qualification")
+    """A task with a known answer that a person must mostly get right before the first real one."""
+
+
+EXPORTED = (TaskPurpose.LABEL, TaskPurpose.LIVE)
+"""Purposes whose judgments are data; those of the others say something about people."""
+KNOWN = (TaskPurpose.GOLD, TaskPurpose.TRAINING, TaskPurpose.QUALIFICATION)
+"""Purposes of tasks that have a known answer."""
+
+
+class Standing(TextChoices):
+    """What an annotator may do in a project now."""
+
+    LEARNING = "learning", _("Learning")
+    """Gets training and qualification tasks only."""
+    WORKING = "working", _("Working")
+    """Gets tasks."""
+    UNQUALIFIED = "unqualified", _("Not qualified")
+    """Got too many qualification tasks wrong."""
+    STOPPED = "stopped", _("Held back")
+    """Judged impossibly fast; the judgments of that burst count for nothing until an admin has looked."""
+    PAUSED = "paused", _("Paused")
+    """An admin asked for a pause."""
+    EXCLUDED = "excluded", _("Excluded")
+    """None of this person's judgments in open batches counts, and their tasks went to others."""
+
+
+class AdjudicationState(TextChoices):
+    WAITING = "waiting", _("Waiting")
+    """People still disagree at the highest overlap; an adjudicator is to decide."""
+    DECIDED = "decided", _("Decided")
+    """An adjudicator has judged the task."""
+
+
+class HoldState(TextChoices):
+    REVIEWING = "reviewing", _("Under review")
+    """An admin has not looked yet; the judgments keep their slots and count for nothing."""
+    CLEARED = "cleared", _("Cleared")
+    """The judgments count."""
+    CONFIRMED = "confirmed", _("Confirmed")
+    """The judgments do not count and their slots went to others."""
+
+
+class QualityState(TextChoices):
+    QUEUED = "queued", _("Queued")
+    """Asked for; a worker takes it up."""
+    COMPUTING = "computing", _("Computing")
+    """A worker computes; a worker that died is replaced after a while."""
+    COMPUTED = "computed", _("Computed")
+    """The figures are there."""
+    UNCOMPUTED = "uncomputed", _("Failed")
+    """It ended without figures; the report says why."""
+
+
 class ConversationState(TextChoices):
     GOING = "going", _("Going on")
     """The annotator may write the next turn."""
@@ -103,4 +170,19 @@ LEGAL: Mapping[enum.Enum, frozenset[enum.Enum]] = {
     TurnState.READY: frozenset({TurnState.JUDGED}),
     TurnState.JUDGED: frozenset(),
     TurnState.UNANSWERED: frozenset({TurnState.ANSWERING}),
+    Standing.LEARNING: frozenset({Standing.WORKING, Standing.UNQUALIFIED, Standing.PAUSED, Standing.EXCLUDED}),
+    Standing.WORKING: frozenset({Standing.LEARNING, Standing.STOPPED, Standing.PAUSED, Standing.EXCLUDED}),
+    Standing.UNQUALIFIED: frozenset({Standing.LEARNING, Standing.WORKING, Standing.EXCLUDED}),
+    Standing.STOPPED: frozenset({Standing.WORKING, Standing.PAUSED, Standing.EXCLUDED}),
+    Standing.PAUSED: frozenset({Standing.LEARNING, Standing.WORKING, Standing.EXCLUDED}),
+    Standing.EXCLUDED: frozenset({Standing.LEARNING, Standing.WORKING}),
+    AdjudicationState.WAITING: frozenset({AdjudicationState.DECIDED}),
+    AdjudicationState.DECIDED: frozenset(),
+    HoldState.REVIEWING: frozenset({HoldState.CLEARED, HoldState.CONFIRMED}),
+    HoldState.CLEARED: frozenset(),
+    HoldState.CONFIRMED: frozenset(),
+    QualityState.QUEUED: frozenset({QualityState.COMPUTING}),
+    QualityState.COMPUTING: frozenset({QualityState.COMPUTED, QualityState.UNCOMPUTED, QualityState.QUEUED}),
+    QualityState.COMPUTED: frozenset(),
+    QualityState.UNCOMPUTED: frozenset({QualityState.QUEUED}),
 }

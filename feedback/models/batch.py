@@ -12,6 +12,10 @@ class Batch(models.Model):
     overlap = models.PositiveSmallIntegerField()
     plan = models.JSONField(default=list)
     """[{"source": id, "n": answers per prompt}]; empty for imported batches."""
+    n_tasks = models.PositiveIntegerField(default=0)
+    """Ordinary tasks in it; kept, because counting a million takes too long for a page."""
+    n_wanted = models.PositiveIntegerField(default=0)
+    """Sum of their overlaps; what is still open says how many judgments there are."""
     prompts = models.ManyToManyField("feedback.Prompt", related_name="batches")
     created_at = models.DateTimeField(auto_now_add=True)
     opened_at = models.DateTimeField(null=True, blank=True)

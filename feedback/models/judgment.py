@@ -37,7 +37,9 @@ class Judgment(models.Model):
     """Which item `edited_answer` improves; empty when it was written from nothing."""
     active_s = models.FloatField(null=True, blank=True)
     counted = models.BooleanField(default=True)
-    """False when it came late and the slot was already filled: kept, outside consensus and default exports."""
+    """False when it came late, or its slot was taken back: kept, outside consensus and default exports."""
+    hold = models.ForeignKey("feedback.Hold", null=True, blank=True, on_delete=models.PROTECT, related_name="judgments")
+    """The burst of impossible speed that it was part of; not counted unless that was cleared."""
     client_key = models.CharField(max_length=64)
     """Chosen by the client: the same key again returns this judgment instead of a second one."""
     supersedes = models.OneToOneField(

@@ -4,7 +4,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from knox.models import AbstractAuthToken
 
-from feedback.domain.states import Role, UserKind
+from feedback.domain.states import LEGAL, HoldState, Role, Standing, UserKind
 
 
 class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox, whose manager it is, has no types
@@ -39,10 +39,22 @@ class Membership(models.Model):
     pseudonym = models.CharField(max_length=32)
     """Random, stands for the person in this project's exports, the same for all roles of the person in the project."""
     is_active = models.BooleanField(default=True)
+    standing = models.CharField(max_length=16, choices=Standing.choices, default=Standing.WORKING)
+    """Of an annotator; other roles have no other one."""
+    standing_reason = models.TextField(blank=True, max_length=500)
+    """Shown to the person."""
+    daily_cap = models.PositiveIntegerField(null=True, blank=True)
+    """Judgments a day in this person's time zone, instead of the project's cap."""
+    n_claims = models.PositiveIntegerField(default=0)
+    """Tasks ever handed out to this person: the place in the drawn sequence of hidden gold tasks and repeats."""
+    queue_position = models.JSONField(null=True, blank=True)
+    """Where in the queue this person's next look begins, so that no claim passes over everything they did before."""
     opted_out_tags = models.JSONField(default=list)
     """Tags of prompts that this person does not want to see."""
     announcements_seen_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    legal_transitions = LEGAL
 
     class Meta:
         constraints = [
@@ -52,6 +64,23 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} as {self.role} in {self.project}"
+
+
+class Hold(models.Model):
+    """A burst of judgments that came faster than anybody reads, until an admin has looked at it."""
+
+    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="holds")
+    state = models.CharField(max_length=16, choices=HoldState.choices, default=HoldState.REVIEWING)
+    reason = models.TextField(max_length=500)
+    """In a sentence, with the figures."""
+    created_at = models.DateTimeField(auto_now_add=True)
+    decided_by = models.ForeignKey("feedback.User", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    legal_transitions = LEGAL
+
+    def __str__(self) -> str:
+        return f"Hold {self.pk} of {self.membership}"
 
 
 class Invitation(models.Model):

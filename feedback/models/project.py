@@ -23,6 +23,26 @@ class Project(models.Model):
     prompts_per_batch = models.PositiveIntegerField(
         default=300, validators=[MinValueValidator(1), MaxValueValidator(1_000_000)],
     )  # fmt: skip
+    max_overlap = models.PositiveSmallIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(100)],
+    )  # fmt: skip
+    """Judgments a task may get when people disagree, before an adjudicator decides; empty: always `overlap`."""
+    min_agreement = models.FloatField(
+        default=0.6, validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+    )  # fmt: skip
+    """Share of a task's pairs that must be judged alike, or further people are asked."""
+    gold_share = models.FloatField(default=0.0, validators=[MinValueValidator(0.0), MaxValueValidator(0.5)])
+    """Share of an annotator's tasks that are hidden gold tasks, while there are any left for them."""
+    repeat_share = models.FloatField(default=0.0, validators=[MinValueValidator(0.0), MaxValueValidator(0.5)])
+    """Share of an annotator's tasks that they judged before."""
+    qualification_pass = models.FloatField(
+        default=0.7, validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+    )  # fmt: skip
+    """Share of the qualification tasks that a newcomer must get right."""
+    daily_cap = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(100_000)],
+    )  # fmt: skip
+    """Judgments a person may make in a day of their own time zone; empty: as many as they like."""
     is_demo = models.BooleanField(default=False)
     created_by = models.ForeignKey("feedback.User", on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)

@@ -11,7 +11,7 @@ from feedback.domain.masking import names_masked
 from feedback.domain.messages import Message
 from feedback.domain.protocol import ProtocolKind, ProtocolOptions
 from feedback.domain.ranking import LETTERS
-from feedback.domain.states import AssignmentState
+from feedback.domain.states import AssignmentState, TaskPurpose
 from feedback.models import Assignment, Project, User
 from feedback.selectors.project import protocol_for
 
@@ -58,8 +58,8 @@ def assignments_held(*, project: Project, annotator: User) -> QuerySet[Assignmen
             annotator=annotator,
             state=AssignmentState.HELD,
             lease_expires_at__gt=timezone.now(),
-            task__turn=None,
         )
+        .exclude(task__purpose=TaskPurpose.LIVE)
         .select_related("task__project", "protocol")
         .order_by(F("shown_at").asc(nulls_last=True), "pk")
     )

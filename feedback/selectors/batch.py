@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Exists, OuterRef, QuerySet, Sum
 
-from feedback.domain.states import BatchState
-from feedback.models import Batch, Judgment, Project, Task
+from feedback.domain.states import EXPORTED, AssignmentState, BatchState, Role
+from feedback.models import Assignment, Batch, Judgment, Membership, Project, Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,12 +18,27 @@ class BatchProgress:
 
 
 def batch_progress(*, batch: Batch) -> BatchProgress:
-    """Return how many judgments a batch has and wants."""
-    tasks = Task.objects.filter(batch=batch).aggregate(n=Count("pk"), wanted=Sum("overlap"))
-    judgments = Judgment.objects.filter(task__batch=batch, counted=True, superseded_by=None).aggregate(
-        n=Count("pk"), annotators=Count("annotator", distinct=True)
+    """Return how many judgments a batch has and wants, in a time that does not grow with what is done.
+
+    Every slot is open, held or filled, so what is neither open nor held is judged.
+    """
+    held = Assignment.objects.filter(state=AssignmentState.HELD, task__batch=batch, task__purpose__in=EXPORTED).count()
+    open_slots = Task.objects.filter(batch=batch, open_slots__gt=0, purpose__in=EXPORTED).aggregate(
+        n=Sum("open_slots", default=0)
+    )["n"]
+    batch.refresh_from_db(fields=["n_tasks", "n_wanted"])
+    return BatchProgress(
+        n_tasks=batch.n_tasks,
+        n_judgments=batch.n_wanted - open_slots - held,
+        n_wanted=batch.n_wanted,
+        n_annotators=_annotators(batch).count(),
     )
-    return BatchProgress(tasks["n"], judgments["n"], tasks["wanted"] or 0, judgments["annotators"])
+
+
+def _annotators(batch: Batch) -> QuerySet[Membership]:
+    """Return the annotators who judged something in the batch: one look at each person's own judgments."""
+    own = Judgment.objects.filter(annotator=OuterRef("user"), task__batch=batch, counted=True)
+    return Membership.objects.filter(Exists(own), project=batch.project_id, role=Role.ANNOTATOR)
 
 
 def batch_list(*, project: Project) -> QuerySet[Batch]:

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Count, Max, QuerySet, Sum
 
 from feedback.domain.judging import StoredVerdict, verdict_as_shown
-from feedback.domain.states import FinishReason
+from feedback.domain.states import EXPORTED, FinishReason
 from feedback.domain.verdict import Verdict
 from feedback.models import Judgment, Project, Snapshot, TaskItem
 from feedback.selectors.person import pseudonyms
@@ -65,8 +65,8 @@ def judgment_verdict(*, judgment: Judgment) -> Verdict:
 
 
 def judgments_counted(*, project: Project) -> QuerySet[Judgment]:
-    """Return the judgments that stand: counted and not corrected."""
-    return Judgment.objects.filter(task__project=project, counted=True, superseded_by=None)
+    """Return the judgments that stand: counted, not corrected, and about the answers, not about the annotators."""
+    return Judgment.objects.filter(task__project=project, task__purpose__in=EXPORTED, counted=True, superseded_by=None)
 
 
 def judgment_counts(*, judgments: QuerySet[Judgment]) -> JudgmentCounts:
@@ -133,7 +133,8 @@ def judgment_rows(*, project: Project) -> Iterator[dict[str, Any]]:
             "judgment": judgment.pk,
             "task": judgment.task_id,
             "prompt_id": judgment.task.prompt_id,
-            "batch": judgment.task.batch.number,
+            "batch": judgment.task.batch.number if judgment.task.batch else None,
+            "purpose": judgment.task.purpose,
             "annotator": judged.annotator,
             "created_at": judgment.created_at.isoformat(),
             "protocol": judgment.protocol.number,

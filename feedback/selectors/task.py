@@ -7,7 +7,7 @@ from django.db.models.functions import Cast, StrIndex
 from django.db.models.lookups import Exact
 from django.utils import timezone
 
-from feedback.domain.states import AssignmentState, BatchState, Role
+from feedback.domain.states import AssignmentState, BatchState, Role, TaskPurpose
 from feedback.models import Assignment, Batch, Membership, Project, Task, User
 
 
@@ -26,11 +26,12 @@ def queue_count(*, project: Project, annotator: User) -> int:
 
 
 def _claimable(project: Project, annotator: User) -> QuerySet[Task]:
-    # A task that this person let expire comes again; one they judged, skipped or hold does not. The turn of a live
-    # conversation stays with the person who wrote it.
+    # A task that this person let expire comes again; one they judged, skipped or hold does not.
     own = Assignment.objects.filter(task=OuterRef("pk"), annotator=annotator).exclude(state=AssignmentState.EXPIRED)
     open_batches = list(Batch.objects.filter(project=project, state=BatchState.OPEN).values_list("pk", flat=True))
-    tasks = Task.objects.filter(batch__in=open_batches, open_slots__gt=0, turn=None).exclude(Exists(own))
+    tasks = Task.objects.filter(
+        batch__in=open_batches, open_slots__gt=0, purpose=TaskPurpose.LABEL, reserved_for=None
+    ).exclude(Exists(own))
     for tag in _opted_out_tags(project, annotator):
         tasks = _without_tag(tasks, tag)
     return tasks

@@ -42,7 +42,7 @@ def own_judgments(*, project: Project, annotator: User, before: int | None, limi
             judgment=judgment,
             excerpt=prompt_excerpt(prompt=judgment.task.prompt),
             when=judgment.created_at,
-            may_correct=judgment.task.batch.state == BatchState.OPEN,
+            may_correct=judgment.task.batch is None or judgment.task.batch.state == BatchState.OPEN,
         )
         for judgment in judgments.select_related("task__prompt", "task__batch", "assignment", "protocol").order_by(
             "-pk"

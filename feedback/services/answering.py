@@ -17,15 +17,22 @@ from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from feedback.dispatch import dispatch
 from feedback.domain.errors import Conflict
 from feedback.domain.messages import storable
-from feedback.domain.states import AssignmentState, ConversationState, FinishReason, IllegalTransition, TurnState
-from feedback.models import Assignment, Response, Task, TaskItem, Transition, Turn, TurnAnswer
+from feedback.domain.states import (
+    AssignmentState,
+    ConversationState,
+    FinishReason,
+    IllegalTransition,
+    TaskPurpose,
+    TurnState,
+)
+from feedback.models import Assignment, Batch, Response, Task, TaskItem, Transition, Turn, TurnAnswer
 from feedback.ports import Decoding, Piece, SourceDown, SourceRefused, answer_source
 from feedback.selectors.conversation import live_protocol, turn_answers, turn_chance
 from feedback.services.batch import merge_answers
@@ -274,7 +281,15 @@ def _task(turn: Turn, responses: list[Response], items: dict[int, int], order: l
     """Make the task of a turn and give it to its annotator: it was never open to anybody else."""
     conversation = turn.conversation
     project, now = conversation.project, timezone.now()
-    task = Task.objects.create(project=project, batch=conversation.batch, prompt=turn.prompt, overlap=1, open_slots=0)
+    task = Task.objects.create(
+        project=project,
+        batch=conversation.batch,
+        prompt=turn.prompt,
+        purpose=TaskPurpose.LIVE,
+        overlap=1,
+        open_slots=0,
+    )
+    Batch.objects.filter(pk=conversation.batch_id).update(n_tasks=F("n_tasks") + 1, n_wanted=F("n_wanted") + 1)
     TaskItem.objects.bulk_create(
         [TaskItem(task=task, response=response, item=items[response.pk]) for response in responses]
     )

@@ -144,6 +144,7 @@ def _make_tasks(batch: Batch) -> int:
         ],
         batch_size=INSERT_CHUNK,
     )
+    Batch.objects.filter(pk=batch.pk).update(n_tasks=len(tasks), n_wanted=len(tasks) * batch.overlap)
     return len(tasks)
 
 

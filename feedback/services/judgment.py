@@ -110,8 +110,10 @@ def _correct(assignment: Assignment, fields: dict[str, Any]) -> JudgmentSubmit:
     latest = Judgment.objects.filter(assignment=assignment, superseded_by=None).first()
     if latest is None:
         raise LeaseLost(_("You gave this task back; go on with the next one."))
-    # Holds the batch's row, so that no correction slips in after the batch was closed.
-    if not Batch.objects.filter(pk=assignment.task.batch_id, state=BatchState.OPEN).update(state=BatchState.OPEN):
+    # Holds the batch's row, so that no correction slips in after the batch was closed. A gold task has no batch; it can
+    # be corrected, as those can among which it hides.
+    batch_id = assignment.task.batch_id
+    if batch_id and not Batch.objects.filter(pk=batch_id, state=BatchState.OPEN).update(state=BatchState.OPEN):
         raise Conflict(_("The batch is closed, so this judgment can no longer be corrected."))
     return _store(assignment, fields, counted=latest.counted, supersedes=latest)
 

@@ -150,6 +150,7 @@ def _store(
         [Task(project=project, batch=batch, prompt_id=prompt_id, overlap=1, open_slots=0) for prompt_id in prompt_ids],
         batch_size=INSERT_CHUNK,
     )
+    Batch.objects.filter(pk=batch.pk).update(n_tasks=len(tasks), n_wanted=len(tasks))
     _store_judgments(project, tasks, responses)
     return batch
 

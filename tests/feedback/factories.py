@@ -3,13 +3,14 @@
 import datetime as dt
 
 import factory
+from django.db.models import F
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from feedback.domain.messages import messages_sha256
 from feedback.domain.protocol import ProtocolKind
 from feedback.domain.ranking import pairs_from_ranks
-from feedback.domain.states import AssignmentState, BatchState, Role, Split
+from feedback.domain.states import EXPORTED, AssignmentState, BatchState, Role, Split
 from feedback.models import (
     Assignment,
     Batch,
@@ -136,6 +137,10 @@ class TaskFactory(DjangoModelFactory):
     def n_answers(self, create, extracted, **kwargs):
         if not create:
             return
+        if self.batch is not None and self.purpose in EXPORTED:
+            Batch.objects.filter(pk=self.batch.pk).update(
+                n_tasks=F("n_tasks") + 1, n_wanted=F("n_wanted") + self.overlap
+            )
         source = self.project.sources.first() or SourceFactory(project=self.project)
         for item in range(2 if extracted is None else extracted):
             response = ResponseFactory(prompt=self.prompt, source=source, batch=self.batch, sample=item)

@@ -1,9 +1,30 @@
 import pytest
 
-from feedback.domain.states import LEGAL, AssignmentState, BatchState, ConversationState, TurnState
+from feedback.domain.states import (
+    LEGAL,
+    AdjudicationState,
+    AssignmentState,
+    BatchState,
+    ConversationState,
+    HoldState,
+    QualityState,
+    Standing,
+    TurnState,
+)
+
+STATES = (
+    AdjudicationState,
+    AssignmentState,
+    BatchState,
+    ConversationState,
+    HoldState,
+    QualityState,
+    Standing,
+    TurnState,
+)
 
 
-@pytest.mark.parametrize("states", [AssignmentState, BatchState])
+@pytest.mark.parametrize("states", STATES)
 def test_every_state_says_what_may_follow(states):
     for state in states:
         assert LEGAL[state] <= set(states)
@@ -14,5 +35,4 @@ def test_a_judged_or_skipped_assignment_stays_so():
 
 
 def test_no_two_states_share_a_value_since_the_table_could_not_tell_them_apart():
-    members = [member for kind in (BatchState, AssignmentState, ConversationState, TurnState) for member in kind]
-    assert len(LEGAL) == len(members)
+    assert len(LEGAL) == sum(len(states) for states in STATES)

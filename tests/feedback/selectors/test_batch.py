@@ -1,8 +1,12 @@
 import pytest
 
+from feedback.domain.states import Role
+from feedback.domain.verdict import Verdict
 from feedback.selectors.batch import BatchProgress, batch_progress
 from feedback.selectors.prompt import prompt_counts
-from tests.feedback.factories import BatchFactory, JudgmentFactory, ProjectFactory, PromptFactory, TaskFactory
+from feedback.services.assignment import assignment_claim
+from feedback.services.judgment import judgment_submit
+from tests.feedback.factories import BatchFactory, MembershipFactory, ProjectFactory, PromptFactory, TaskFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -10,12 +14,19 @@ pytestmark = pytest.mark.django_db
 def test_progress_counts_what_stands_against_what_is_wanted():
     project = ProjectFactory(overlap=2)
     batch = BatchFactory(project=project)
-    tasks = TaskFactory.create_batch(3, project=project, batch=batch)
-    first = JudgmentFactory(assignment__task=tasks[0])
-    JudgmentFactory(assignment=first.assignment, supersedes=first)
-    JudgmentFactory(assignment__task=tasks[1], assignment__annotator=first.annotator)
-    JudgmentFactory(assignment__task=tasks[1], counted=False)
-    JudgmentFactory(assignment__task=tasks[1])
+    TaskFactory.create_batch(3, project=project, batch=batch)
+    people = [MembershipFactory(project=project, role=Role.ANNOTATOR).user for _ in range(3)]
+    for person, n_tasks in zip(people, (2, 1, 0), strict=True):
+        for _ in range(n_tasks):
+            assignment = assignment_claim(project=project, annotator=person)
+            for key in ("first", "corrected"):
+                judgment_submit(
+                    assignment_id=assignment.pk,
+                    annotator=person,
+                    verdict=Verdict(ranks=[1, 2]),
+                    client_key=f"{key}-{assignment.pk}",
+                )
+    assignment_claim(project=project, annotator=people[2])
 
     assert batch_progress(batch=batch) == BatchProgress(n_tasks=3, n_judgments=3, n_wanted=6, n_annotators=2)
 

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from feedback.domain.errors import LeaseLost, NotAllowed
 from feedback.domain.protocol import SkipReason
-from feedback.domain.states import AssignmentState, BatchState, Role
+from feedback.domain.states import AssignmentState, BatchState, Role, TaskPurpose
 from feedback.domain.verdict import Verdict
 from feedback.models import Assignment, Conversation, Membership, Transition, Turn
 from feedback.selectors.assignment import assignment_live
@@ -327,7 +327,7 @@ def test_prompts_with_a_tag_that_somebody_opted_out_of_are_never_claimed(project
 
 
 def test_a_turn_of_a_live_conversation_is_no_task_of_the_queue(project, annotator):
-    queued, live = TaskFactory.create_batch(2, project=project)
+    queued, live = TaskFactory(project=project), TaskFactory(project=project, purpose=TaskPurpose.LIVE)
     conversation = Conversation.objects.create(project=project, annotator=annotator, batch=live.batch)
     Turn.objects.create(conversation=conversation, number=1, prompt=live.prompt, task=live)
     AssignmentFactory(task=live, annotator=annotator)
