@@ -8,10 +8,10 @@ from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
-from feedback.domain.errors import Conflict, FeedbackError, NotAllowed, UploadRefused, UploadTooLarge
+from feedback.domain.errors import Conflict, FeedbackError, Halted, NotAllowed, UploadRefused, UploadTooLarge
 from feedback.domain.states import IllegalTransition
 
-STATUS = {NotAllowed: 403, Conflict: 409, UploadTooLarge: 413}
+STATUS = {NotAllowed: 403, Halted: 403, Conflict: 409, UploadTooLarge: 413}
 """By class; whatever else a person asked for wrongly is 400."""
 
 

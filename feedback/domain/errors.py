@@ -45,6 +45,12 @@ class NotAllowed(FeedbackError):
     code = "not_allowed"
 
 
+class Halted(FeedbackError):
+    """This person gets no task now: paused, held back, not qualified, excluded, or done for today."""
+
+    code = "halted"
+
+
 class Conflict(FeedbackError):
     """It would contradict what is stored by now; looking again helps."""
 

@@ -17,11 +17,13 @@ from django.utils.translation import gettext as _
 from feedback.domain.errors import LeaseLost, NotAllowed
 from feedback.domain.messages import check_text
 from feedback.domain.protocol import SkipReason
-from feedback.domain.states import AssignmentState, Role
+from feedback.domain.states import AssignmentState, Role, Standing
 from feedback.models import Assignment, Draft, Membership, Project, Task, User
 from feedback.selectors.assignment import assignment_live, assignments_held
 from feedback.selectors.project import protocol_for
 from feedback.selectors.task import task_candidates
+from feedback.services.drawing import task_drawn
+from feedback.services.standing import standing_check
 from feedback.services.transition import transition, transition_log
 
 PREFETCH_LEASE_S = 120
@@ -39,28 +41,25 @@ EXPIRE_AT_ONCE = 1_000
 def assignment_claim(*, project: Project, annotator: User) -> Assignment | None:
     """Return the annotator's live assignment, or else a new one, or None when nothing is left for this person to do.
 
-    Raises: NotAllowed when the person is no annotator of the project.
+    Raises: NotAllowed when the person is no annotator of the project, Halted when they get no task now.
     """
     live = assignment_live(project=project, annotator=annotator)
     if live is not None:
         return live
-    if not _memberships(project, annotator).exists():
-        raise _not_an_annotator(project)
-    return _find(project, annotator, n_before=0)
+    return _find(_membership(project, annotator), n_before=0)
 
 
 def assignment_prefetch(*, project: Project, annotator: User) -> Assignment | None:
     """Return the task that comes after the one in hand, held for two minutes and not yet shown; the same when held.
 
     Its protocol is fixed here, since the page may be made from it before it is shown. None when nothing is in hand or
-    nothing is left. Raises: NotAllowed.
+    nothing is left. Raises: NotAllowed, Halted.
     """
-    if not _memberships(project, annotator).exists():
-        raise _not_an_annotator(project)
+    membership = _membership(project, annotator)
     held = list(assignments_held(project=project, annotator=annotator)[:2])
     if len(held) != 1:
         return held[1] if held else None
-    found = _find(project, annotator, n_before=1)
+    found = _find(membership, n_before=1)
     if found is not None and found.protocol is None:
         found.protocol = protocol_for(project=project, n_answers=len(found.order))
         Assignment.objects.filter(pk=found.pk, protocol=None).update(protocol=found.protocol)
@@ -152,16 +151,26 @@ def slot_give(*, task_id: int) -> None:
     Task.objects.filter(pk=task_id).update(open_slots=F("open_slots") + 1)
 
 
-def _find(project: Project, annotator: User, *, n_before: int) -> Assignment | None:
+def _find(membership: Membership, *, n_before: int) -> Assignment | None:
     """Return a further assignment for somebody who may hold `n_before` others, or the one that they hold already."""
+    project, annotator = membership.project, membership.user
     assignments_expire(project=project, annotator=annotator)
-    found = _claim(project, annotator, n_before)
+    standing_check(membership=membership)
+    drawn = task_drawn(membership=membership)
+    if drawn is not None:
+        found = _take(membership, drawn.pk, n_before)
+        if found is not None:
+            return found
+    if membership.standing == Standing.LEARNING:
+        return None
+    found = _claim(membership, n_before)
     if found is None and assignments_expire(project=project):
-        found = _claim(project, annotator, n_before)
+        found = _claim(membership, n_before)
     return found
 
 
-def _claim(project: Project, annotator: User, n_before: int) -> Assignment | None:
+def _claim(membership: Membership, n_before: int) -> Assignment | None:
+    project, annotator = membership.project, membership.user
     # Concurrent annotators try the same few tasks in different orders; priorities are kept.
     spread = random.Random(annotator.pk)  # noqa: S311 - a spread, not a secret
     for _look in range(LOOKS):
@@ -169,23 +178,28 @@ def _claim(project: Project, annotator: User, n_before: int) -> Assignment | Non
         if not candidates:
             return None
         for task_id, _priority in sorted(candidates, key=lambda candidate: (-candidate[1], spread.random())):
-            assignment = _take(project, annotator, task_id, n_before)
+            assignment = _take(membership, task_id, n_before)
             if assignment is not None:
                 return assignment
     return None
 
 
-def _take(project: Project, annotator: User, task_id: int, n_before: int) -> Assignment | None:
+def _take(membership: Membership, task_id: int, n_before: int) -> Assignment | None:
+    project, annotator = membership.project, membership.user
     try:
         with transaction.atomic():
             # Holds the membership's row until the end: a second device of the same person waits here, and then finds
             # the assignment that this one makes.
-            if not _memberships(project, annotator).update(is_active=True):
+            if not _memberships(project, annotator).update(n_claims=F("n_claims") + 1):
                 raise _not_an_annotator(project)
             held = list(assignments_held(project=project, annotator=annotator)[: n_before + 1])
             if len(held) > n_before:
+                transaction.set_rollback(True)  # nothing new was handed out
                 return held[n_before]
-            return _assign(annotator, task_id) if slot_take(task_id=task_id) else None
+            if slot_take(task_id=task_id):
+                return _assign(annotator, task_id)
+            transaction.set_rollback(True)
+            return None
     except IntegrityError:
         # The person has or had this very task: the slot went back with the rollback.
         return None
@@ -217,6 +231,13 @@ def _blind_order(task: Task, annotator: User) -> list[int]:
 
 def _memberships(project: Project, annotator: User) -> QuerySet[Membership]:
     return Membership.objects.filter(project=project, user=annotator, role=Role.ANNOTATOR, is_active=True)
+
+
+def _membership(project: Project, annotator: User) -> Membership:
+    membership = _memberships(project, annotator).select_related("project", "user").first()
+    if membership is None:
+        raise _not_an_annotator(project)
+    return membership
 
 
 def _not_an_annotator(project: Project) -> NotAllowed:

@@ -12,12 +12,15 @@ from feedback.domain.masking import MASK
 from feedback.domain.messages import check_text
 from feedback.domain.protocol import ProtocolKind, ProtocolOptions
 from feedback.domain.ranking import LETTERS, pairs_from_ranks
-from feedback.domain.states import AssignmentState, BatchState
+from feedback.domain.states import AssignmentState, BatchState, Role, TaskPurpose
 from feedback.domain.verdict import Verdict
-from feedback.models import Assignment, Batch, Draft, Judgment, Protocol, User
+from feedback.models import Assignment, Batch, Draft, Judgment, Membership, Protocol, Task, User
 from feedback.selectors.assignment import answer_texts, assignment_get
 from feedback.selectors.project import protocol_for
 from feedback.services.assignment import slot_give, slot_take
+from feedback.services.burst import burst_hold
+from feedback.services.drawing import qualification_review
+from feedback.services.overlap import overlap_review
 from feedback.services.transition import transition_log
 
 MAX_RATIONALE_LENGTH = 10_000
@@ -124,8 +127,8 @@ def _store(
     pairs = pairs_from_ranks(fields["ranks"], fields["cannot_judge"])
     judgment = Judgment.objects.create(
         assignment=assignment,
-        task_id=assignment.task_id,
-        annotator_id=assignment.annotator_id,
+        task=assignment.task,
+        annotator=assignment.annotator,
         n_pairs=len(pairs.won),
         n_ties=len(pairs.tied),
         counted=counted,
@@ -133,7 +136,25 @@ def _store(
         **fields,
     )
     Draft.objects.filter(assignment=assignment).delete()
+    _follow_up(judgment)
     return JudgmentSubmit(judgment, created=True)
+
+
+def _follow_up(judgment: Judgment) -> None:
+    """Do what a judgment brings with it, in its transaction."""
+    if judgment.supersedes is not None:
+        return
+    purpose = judgment.task.purpose
+    if purpose == TaskPurpose.LABEL:
+        # Done by the person whom it waited for: now it is everybody's.
+        Task.objects.filter(pk=judgment.task_id, reserved_for=judgment.annotator_id).update(reserved_for=None)
+        burst_hold(judgment=judgment)
+        overlap_review(judgment=judgment)
+    if purpose == TaskPurpose.QUALIFICATION:
+        membership = Membership.objects.get(
+            project=judgment.task.project_id, user=judgment.annotator_id, role=Role.ANNOTATOR
+        )
+        qualification_review(membership=membership)
 
 
 def _check_verdict(verdict: Verdict, assignment: Assignment, protocol: Protocol) -> dict[str, Any]:
