@@ -112,6 +112,7 @@ class SkipApi(ApiView):
     class InputSerializer(serializers.Serializer):
         reason = serializers.ChoiceField(choices=SkipReason.choices)
         note = serializers.CharField(required=False, allow_blank=True, default="")
+        active_s = serializers.FloatField(required=False, allow_null=True, default=None)
 
     @extend_schema(
         operation_id="skip",
@@ -123,8 +124,14 @@ class SkipApi(ApiView):
         assignment = assignment_for(request, assignment_id)
         data = self.InputSerializer(data=request.data)
         data.is_valid(raise_exception=True)
-        reason, note = SkipReason(data.validated_data["reason"]), data.validated_data["note"]
-        assignment_release(assignment=assignment, annotator=caller(request), reason=reason, note=note)
+        values = data.validated_data
+        assignment_release(
+            assignment=assignment,
+            annotator=caller(request),
+            reason=SkipReason(values["reason"]),
+            note=values["note"],
+            active_s=values["active_s"],
+        )
         return Response(status=204)
 
 

@@ -17,6 +17,9 @@ class Assignment(models.Model):
     shown_at = models.DateTimeField(null=True, blank=True)
     """Empty while prefetched; a prefetched task has a lease of two minutes."""
     created_at = models.DateTimeField(auto_now_add=True)
+    released_at = models.DateTimeField(null=True, blank=True)
+    active_s = models.FloatField(null=True, blank=True)
+    """Seconds that went into a task that was then skipped; otherwise its judgments have them."""
 
     legal_transitions = LEGAL
 

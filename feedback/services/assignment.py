@@ -8,6 +8,7 @@ for a held assignment that nobody else can be taking), so that transactions wait
 import datetime as dt
 import random
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
@@ -18,6 +19,7 @@ from feedback.domain.errors import LeaseLost, NotAllowed
 from feedback.domain.messages import check_text
 from feedback.domain.protocol import SkipReason
 from feedback.domain.states import AssignmentState, Role, Standing
+from feedback.domain.working_time import check_active_s
 from feedback.models import Assignment, Draft, Membership, Project, Task, User
 from feedback.selectors.assignment import assignment_live, assignments_held
 from feedback.selectors.project import protocol_for
@@ -84,10 +86,17 @@ def assignment_show(*, assignment: Assignment) -> Assignment:
     return assignment
 
 
-def assignment_release(*, assignment: Assignment, annotator: User, reason: SkipReason, note: str = "") -> None:
-    """Skip: give the task to somebody else; this annotator does not get it again.
+def assignment_release(
+    *,
+    assignment: Assignment,
+    annotator: User,
+    reason: SkipReason,
+    note: str = "",
+    active_s: float | None = None,
+) -> None:
+    """Skip: give the task to somebody else; this annotator does not get it again. Their time on it is kept.
 
-    Raises: NotAllowed, LeaseLost, Invalid for a note that is too long.
+    Raises: NotAllowed, LeaseLost, Invalid for a note that is too long or seconds that cannot be.
     """
     if assignment.annotator_id != annotator.pk:
         raise NotAllowed(_("This task is with another annotator."))
@@ -95,8 +104,9 @@ def assignment_release(*, assignment: Assignment, annotator: User, reason: SkipR
         raise LeaseLost(_("You do not hold this task any more; go on with the next one."))
     check_text(note, _("The note"), max_length=MAX_NOTE_LENGTH, empty=True)
     why = f"{reason.value}: {note.strip()}" if note.strip() else reason.value
+    spent: dict[str, Any] = {"released_at": timezone.now(), "active_s": check_active_s(active_s)}
     with transaction.atomic():
-        transition(obj=assignment, to=AssignmentState.RELEASED, actor=annotator, reason=why)
+        transition(obj=assignment, to=AssignmentState.RELEASED, actor=annotator, reason=why, **spent)
         Draft.objects.filter(assignment=assignment).delete()
         slot_give(task_id=assignment.task_id)
 

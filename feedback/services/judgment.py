@@ -14,6 +14,7 @@ from feedback.domain.protocol import ProtocolKind, ProtocolOptions
 from feedback.domain.ranking import LETTERS, pairs_from_ranks
 from feedback.domain.states import AssignmentState, BatchState, Role, TaskPurpose
 from feedback.domain.verdict import Verdict
+from feedback.domain.working_time import check_active_s
 from feedback.models import Assignment, Batch, Draft, Judgment, Membership, Protocol, Task, User
 from feedback.selectors.assignment import answer_texts, assignment_get
 from feedback.selectors.project import protocol_for
@@ -24,7 +25,6 @@ from feedback.services.overlap import overlap_review
 from feedback.services.transition import transition_log
 
 MAX_RATIONALE_LENGTH = 10_000
-_DAY_S = 24 * 3600
 _SAID = (
     "ranks", "cannot_judge", "all_bad", "strength", "ratings", "flags", "edited_item", "edited_answer", "rationale",
 )  # fmt: skip
@@ -64,7 +64,7 @@ def judgment_submit(
         "client_key": check_text(client_key, "client_key", max_length=64),
         "protocol": protocol,
         "rationale": check_text(rationale, _("The rationale"), max_length=MAX_RATIONALE_LENGTH, empty=True),
-        "active_s": _check_active_s(active_s),
+        "active_s": check_active_s(active_s),
         **_check_verdict(verdict, assignment, protocol),
     }
     try:
@@ -177,9 +177,3 @@ def _check_verdict(verdict: Verdict, assignment: Assignment, protocol: Protocol)
             % {"letter": LETTERS[checked.edited_position]}
         )
     return stored.to_fields()
-
-
-def _check_active_s(active_s: float | None) -> float | None:
-    if active_s is not None and not 0 <= active_s <= _DAY_S:
-        raise Invalid("active_s must lie between 0 and 86400 seconds.")
-    return active_s

@@ -25,7 +25,7 @@ from feedback.services.person import tags_opt_out
 from feedback.services.report import report_add
 from feedback.views.access import Request, own_assignment_or_404, project_page, whole_number
 from feedback.views.rendering import go, page, wants_fragment
-from feedback.views.task_form import verdict_from_form
+from feedback.views.task_form import seconds_worked, verdict_from_form
 from feedback.views.task_page import judged_fields, query_dict, task_context, with_best_text
 
 
@@ -61,7 +61,7 @@ def submit(request: Request, project: Project) -> HttpResponse:
             verdict=verdict_from_form(form, view),
             client_key=form.get("client_key", ""),
             rationale=form.get("rationale", "").replace("\r\n", "\n"),
-            active_s=_seconds(form.get("active_s", "")),
+            active_s=seconds_worked(form),
         )
     except FeedbackError as error:
         return _comparison(request, project, assignment, typed=form, error=error.message)
@@ -93,6 +93,7 @@ def skip(request: Request, project: Project) -> HttpResponse:
             annotator=request.user,
             reason=SkipReason(form["skip_reason"]),
             note=form.get("skip_note", ""),
+            active_s=seconds_worked(form),
         )
     except FeedbackError as error:
         messages.warning(request, error.message)
@@ -224,11 +225,3 @@ def _task(assignment: Assignment, typed: QueryDict | None) -> dict[str, Any]:
         assignment_show(assignment=assignment)
         typed = query_dict(draft.fields) if draft else None
     return {**task_context(assignment_view(assignment=assignment), typed), "draft": draft}
-
-
-def _seconds(text: str) -> float | None:
-    try:
-        seconds = float(text)
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < 86_400 else None

@@ -33,7 +33,7 @@ from feedback.services.conversation import (
 )
 from feedback.views.access import Request, project_page
 from feedback.views.rendering import STOP_POLLING, go, page, wants_fragment
-from feedback.views.task_form import verdict_from_form
+from feedback.views.task_form import seconds_worked, verdict_from_form
 from feedback.views.task_page import task_context
 
 MAX_DIGITS = 18
@@ -127,7 +127,7 @@ def _judge(conversation: Conversation, form: QueryDict) -> None:
         verdict=verdict_from_form(form, assignment_view(assignment=assignment)),
         client_key=form.get("client_key", ""),
         rationale=form.get("rationale", ""),
-        active_s=_seconds(form.get("active_s", "")),
+        active_s=seconds_worked(form),
     )
 
 
@@ -208,11 +208,3 @@ def _skip_reason(text: str) -> SkipReason:
 
 def _whole(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else 0
-
-
-def _seconds(text: str) -> float | None:
-    try:
-        seconds = float(text)
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < 86_400 else None  # a day: more is a clock that jumped

@@ -6,12 +6,22 @@ from feedback.domain.errors import Invalid
 from feedback.domain.protocol import Dimension
 from feedback.domain.ranking import Rank, letter_position
 from feedback.domain.verdict import Verdict
+from feedback.domain.working_time import DAY_S
 from feedback.selectors.assignment import AssignmentView
 
 STRENGTHS = ("A3", "A2", "A1", "0", "B1", "B2", "B3")
 """The better one and by how much, as `strength` has it."""
 MAX_DIGITS = 9
 """Of a rank or a rating; what is longer is none."""
+
+
+def seconds_worked(form: QueryDict) -> float | None:
+    """Return the active seconds that a form says, None when it says none or what a clock that jumped would say."""
+    try:
+        seconds = float(form.get("active_s", ""))
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < DAY_S else None
 
 
 def verdict_from_form(form: QueryDict, view: AssignmentView) -> Verdict:

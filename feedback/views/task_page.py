@@ -83,6 +83,7 @@ def task_context(view: AssignmentView, typed: QueryDict | None = None) -> dict[s
         "edited": form.get("edited", ""),
         "edited_answer": form.get("edited_answer", ""),
         "rationale": form.get("rationale", ""),
+        "active_s": form.get("active_s", ""),
         "report_text": form.get("report", ""),
         "skip_note": form.get("skip_note", ""),
         "is_correction": bool(form.get("correction")),

@@ -197,6 +197,11 @@ document.addEventListener("htmx:confirm", (event) => {
   if (!form.inert && (form.noValidate || form.reportValidity())) take(form);
 });
 
+// What one skips took time too.
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  if (taskForm()?.contains(detail.elt)) detail.parameters.set("active_s", activeSeconds());
+});
+
 // Keys must not rank what is on its way.
 addEventListener(
   "keydown",

@@ -20,6 +20,7 @@ from feedback.domain.states import Role, TurnState
 from feedback.models import Assignment, Judgment, Turn, TurnAnswer
 from feedback.selectors.preference import preference_rows
 from feedback.services.answering import turns_wake
+from feedback.views import live
 from tests.e2e.conftest import PHONE, WIDE
 from tests.feedback.factories import MembershipFactory, ProjectFactory, UserFactory
 from tests.private_postgres import free_port
@@ -161,7 +162,7 @@ def letter_that_says(page, word):
 
 
 def choose(page, letter, strength=2):
-    page.check(f"[name=strength][value={letter}{strength}]", force=True)
+    page.click(f".strength-choice:has([value={letter}{strength}])")
     page.click("#live-judge [data-send]:visible")
     expect(page.locator("[data-composer]")).to_be_visible()
 
@@ -213,6 +214,26 @@ def test_two_conversations_at_once_appear_in_step_go_on_and_are_exported(visit, 
     assert {turn.prompt.parent_response.source.key for turn in follow_ups} == {"endpoint:slow", "endpoint:quick"}
     assert set(Judgment.objects.values_list("strength", flat=True)) == {1, 2}
     assert annie.complaints == bert.complaints == []
+
+
+def test_a_look_that_is_answered_late_does_not_undo_a_choice(visit, project, worker, monkeypatch):
+    context = live._context
+    is_slow = []
+
+    def slow_context(*args, **kwargs):
+        shown = context(*args, **kwargs)
+        is_slow.append(time.sleep(1.5))  # the next look is due before this one is answered
+        return shown
+
+    monkeypatch.setattr(live, "_context", slow_context)
+    annie = visit("annie")
+    page = begin(annie, project, "Which way to the harbour?")
+    wait_for_both(page)
+    page.click(".strength-choice:has([value=B1])")
+    page.wait_for_timeout(2_500)
+    expect(page.locator("[value=B1]")).to_be_checked()
+    assert is_slow
+    assert annie.complaints == []
 
 
 def test_a_conversation_by_keyboard_alone(visit, project, worker):

@@ -110,6 +110,7 @@ def test_a_number_says_why_a_task_is_skipped(visit, pair):
     expect(page.locator("[name=assignment]")).not_to_have_value(before)
     released = Assignment.objects.get(state=AssignmentState.RELEASED)
     assert "expertise" in Transition.objects.filter(object_id=released.pk, to_state="released").get().reason
+    assert released.active_s is not None
     assert annie.complaints == []
 
 

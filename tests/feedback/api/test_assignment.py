@@ -62,11 +62,12 @@ def test_the_next_task_can_be_prefetched_and_is_claimed_after_a_skip(client_of, 
 
     following = client.post(prefetch).json()["assignment_id"]
     assert client.post(url).json()["assignment_id"] == in_hand != following
-    skipped = client.post(f"/api/v1/assignments/{in_hand}/skip/", {"reason": "expertise", "note": "Chess"}, "json")
+    skipped = client.post(f"/api/v1/assignments/{in_hand}/skip/", {"reason": "expertise", "note": "Chess", "active_s": 7}, "json")
 
     assert skipped.status_code == 204
     assert client.post(url).json()["assignment_id"] == following
     assert Transition.objects.get(to_state="released").reason == "expertise: Chess"
+    assert Assignment.objects.get(pk=in_hand).active_s == 7
     again = client.post(f"/api/v1/assignments/{in_hand}/skip/", {"reason": "expertise"}, "json")
     assert (again.status_code, again.json()["error"]["code"]) == (409, "lease_lost")
 

@@ -45,6 +45,24 @@ def test_days_begin_at_midnight_where_the_annotator_lives(project):
     ]
 
 
+def test_the_time_on_skipped_tasks_is_paid_as_well(project):
+    ann = person(project, "ann")
+    judge(project, ann, "2026-11-22T12:00+00:00", active_s=60.0)
+    for at, active_s in (("2026-11-22T13:00+00:00", 30.0), ("2026-11-23T13:00+00:00", 12.0)):
+        AssignmentFactory(
+            task=TaskFactory(project=project),
+            annotator=ann,
+            released_at=dt.datetime.fromisoformat(at),
+            active_s=active_s,
+        )
+
+    rows = {row["day"]: row for row in hours_rows(project=project)}
+    assert [(day, row["n_judgments"], row["n_skipped"], row["active_s"]) for day, row in rows.items()] == [
+        ("2026-11-22", 1, 1, 90.0),
+        ("2026-11-23", 0, 1, 12.0),
+    ]
+
+
 def test_a_day_on_which_the_clocks_change_is_one_day(project):
     berlin = person(project, "jo", "Europe/Berlin")
     # 25 October 2026 has 25 hours in Berlin: from 22:00 UTC of the day before until 23:00 UTC
