@@ -40,6 +40,8 @@ class Judgment(models.Model):
     """False when it came late, or its slot was taken back: kept, outside consensus and default exports."""
     hold = models.ForeignKey("feedback.Hold", null=True, blank=True, on_delete=models.PROTECT, related_name="judgments")
     """The burst of impossible speed that it was part of; not counted unless that was cleared."""
+    is_excluded = models.BooleanField(default=False, db_default=False)
+    """It counted until its author was excluded, and may count again."""
     client_key = models.CharField(max_length=64)
     """Chosen by the client: the same key again returns this judgment instead of a second one."""
     supersedes = models.OneToOneField(
@@ -51,7 +53,10 @@ class Judgment(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["annotator", "client_key"], name="judgment_client_key_once"),
         ]
-        indexes = [models.Index(fields=["task", "counted"])]
+        indexes = [
+            models.Index(fields=["task", "counted"]),
+            models.Index(fields=["annotator"], name="judgment_excluded", condition=models.Q(is_excluded=True)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.ranks} by {self.annotator} on task {self.task_id}"
