@@ -30,6 +30,8 @@ class Split(TextChoices):
     """Never ranked; online training samples on it."""
     HELDOUT = "heldout", _("Held out")
     """Nothing trains on it; policies are evaluated on it."""
+    ASIDE = "aside", _("Kept aside")
+    """Neither ranked nor trained nor evaluated on: of tasks whose answer is known."""
 
 
 class FinishReason(TextChoices):
@@ -85,6 +87,8 @@ EXPORTED = (TaskPurpose.LABEL, TaskPurpose.LIVE)
 """Purposes whose judgments are data; those of the others say something about people."""
 KNOWN = (TaskPurpose.GOLD, TaskPurpose.TRAINING, TaskPurpose.QUALIFICATION)
 """Purposes of tasks that have a known answer."""
+LEARNED_FROM = (TaskPurpose.TRAINING, TaskPurpose.QUALIFICATION)
+"""What newcomers get before the first real task, in this order; nothing in it can be corrected."""
 
 
 class Standing(TextChoices):

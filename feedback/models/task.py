@@ -26,6 +26,11 @@ class Task(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(open_slots__gte=0), name="task_open_slots_not_negative"),
+            models.UniqueConstraint(
+                fields=["repeat_of", "reserved_for"],
+                name="task_repeat_once",
+                condition=models.Q(repeat_of__isnull=False),
+            ),
         ]
         indexes = [
             models.Index(
