@@ -14,8 +14,6 @@ ORDERED = (ProtocolKind.RANK, ProtocolKind.PAIRWISE)
 """Kinds that ask for an order of the answers, which a known one can be compared with."""
 EVERYBODY = 30_000
 """Overlap of a task with a known answer: everybody gets it once. A small integer of the database holds 32,767."""
-_ROUNDING = 1e-9
-"""A tolerance of 0.7 lets 7 of 10 pairs pass, though 0.7 * 10 may be a little less than 7."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +42,9 @@ def ranking_mark(
     ]
     n_wrong = sum(pair not in won for pair in asked)
     is_ordered = any(rank is not None for rank in given)
-    return Mark(n_wrong, len(asked), is_ordered and n_wrong <= tolerance * len(asked) + _ROUNDING)
+    # A share and not a product: 3 / 10 is the same float as the 0.3 that somebody typed.
+    share = n_wrong / len(asked) if asked else 0.0
+    return Mark(n_wrong, len(asked), is_ordered and share <= tolerance)
 
 
 def known_ranks_check(ranks: Sequence[Rank], n_answers: int) -> list[Rank]:

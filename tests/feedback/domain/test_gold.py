@@ -53,13 +53,10 @@ def test_saying_that_all_are_bad_is_no_way_to_be_right():
 
 
 def test_a_share_is_not_missed_by_rounding():
-    # 100 pairs with a winner, of which 29 are wrong, and 0.29 * 100 is 28.999999999999996.
-    assert 0.29 * 100 < 29
-    known = [1] * 10 + [11] * 10
-    given = [11] + [1] * 9 + [12] * 8 + [1] * 2
-    # Item 0 loses against none but ties none of the eight: it wins 8 of 10; the other nine win 8 of 10 each: 20 wrong.
-    assert ranking_mark(known=known, given=given).n_wrong == 20
-    assert ranking_mark(known=known, given=given, tolerance=0.2).is_right
+    # Five answers make ten pairs; only 0 over 2 and 1 over 2 are kept.
+    given = {"known": [1, 2, 3, 4, 5], "given": [4, 3, 5, 2, 1]}
+    assert ranking_mark(**given, tolerance=0.8) == Mark(8, 10, is_right=True)
+    assert not ranking_mark(**given, tolerance=0.79).is_right
 
 
 def test_a_known_answer_has_a_winner():
