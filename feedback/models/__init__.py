@@ -9,6 +9,7 @@ from feedback.models.quality import Consensus, QualityReport
 from feedback.models.response import Response, Source
 from feedback.models.snapshot import Snapshot
 from feedback.models.task import Adjudication, Gold, Task, TaskItem
+from feedback.models.task_action import TaskAction
 from feedback.models.transition import Transition
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Snapshot",
     "Source",
     "Task",
+    "TaskAction",
     "TaskItem",
     "Transition",
     "Turn",

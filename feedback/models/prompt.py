@@ -6,7 +6,8 @@ from feedback.domain.states import Split
 class Prompt(models.Model):
     """A conversation that ends with the user's turn."""
 
-    project = models.ForeignKey("feedback.Project", on_delete=models.CASCADE, related_name="prompts")
+    # The indexes below begin with project.
+    project = models.ForeignKey("feedback.Project", on_delete=models.CASCADE, related_name="prompts", db_index=False)
     external_id = models.CharField(max_length=200, blank=True)
     messages = models.JSONField()
     """A list of {"role": "system" | "user" | "assistant", "content": text}."""
@@ -22,7 +23,11 @@ class Prompt(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "content_sha256"], name="prompt_once")]
-        indexes = [models.Index(fields=["project", "split"])]
+        # PostgreSQL has two more, over words and tags: the migration that makes them says how.
+        indexes = [
+            models.Index(fields=["project", "split"]),
+            models.Index(fields=["project", "id"], name="prompt_by_project"),
+        ]
 
     def __str__(self) -> str:
         return str(self.messages[-1]["content"])[:80]

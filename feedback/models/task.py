@@ -6,8 +6,11 @@ from feedback.domain.states import KNOWN, LEGAL, AdjudicationState, TaskPurpose
 class Task(models.Model):
     """A prompt and at least two distinct answers, waiting for `overlap` judgments."""
 
-    project = models.ForeignKey("feedback.Project", on_delete=models.CASCADE, related_name="tasks")
-    batch = models.ForeignKey("feedback.Batch", null=True, blank=True, on_delete=models.CASCADE, related_name="tasks")
+    # The indexes below begin with project and with batch.
+    project = models.ForeignKey("feedback.Project", on_delete=models.CASCADE, related_name="tasks", db_index=False)
+    batch = models.ForeignKey(
+        "feedback.Batch", null=True, blank=True, on_delete=models.CASCADE, related_name="tasks", db_index=False
+    )
     """Empty for tasks with a known answer, which outlive batches."""
     purpose = models.CharField(max_length=16, choices=TaskPurpose.choices, default=TaskPurpose.LABEL)
     prompt = models.ForeignKey("feedback.Prompt", on_delete=models.PROTECT, related_name="tasks")
@@ -49,6 +52,9 @@ class Task(models.Model):
                 name="task_known",
                 condition=models.Q(purpose__in=KNOWN),
             ),
+            models.Index(fields=["project", "id"], name="task_by_project"),
+            models.Index(fields=["project", "id"], name="task_full", condition=models.Q(open_slots=0)),
+            models.Index(fields=["batch", "overlap"], name="task_by_overlap"),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,86 @@
+"""Pages of a list of any length: each begins below the last id of the one before, and none takes longer than a look.
+
+Conditions that no index answers are judged in parts of the list that double until a page is full or the time is up;
+then the reader is told how far that look went and may go on from there. A million rows are never counted or skipped.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+from django.db.models import Model, QuerySet
+
+LOOK_S = 0.1
+"""After this no further part is begun: it would take about as long as all before it, and a page has 300 ms."""
+FIRST_PART = 1_000
+"""Rows: some milliseconds, and mostly enough for a page."""
+NARROW = 5_000
+"""Ids that are listed rather than looked for: a few kilobytes, found by an index in milliseconds."""
+LISTED_PART = 900
+"""Values in one IN (...): older SQLite takes 999 parameters."""
+
+Row = TypeVar("Row", bound=Model)
+
+
+@dataclasses.dataclass(frozen=True)
+class Found(Generic[Row]):
+    """One page, the newest row first."""
+
+    rows: list[Row]
+    below: int | None
+    """Below which id the next page begins; None when there is nothing further."""
+    is_complete: bool = True
+    """False when the time was up before the page was full: everything from `below` up was looked at."""
+
+
+def keyset_page(
+    *,
+    rows: QuerySet[Row],
+    matching: Callable[[QuerySet[Row]], QuerySet[Row]],
+    ids: Sequence[int] | None = None,
+    below: int | None = None,
+    limit: int,
+    look_s: float = LOOK_S,
+) -> Found[Row]:
+    """Return the page below an id: `rows` are reached by an index, `matching` keeps what was asked for.
+
+    `ids`, where they are few enough to be known, are all that can match.
+    """
+    until = time.monotonic() + look_s
+    found: list[Row] = []
+    for part, end in _parts(rows, below) if ids is None else _listed(rows, ids, below):
+        found += matching(part).order_by("-pk")[: limit + 1 - len(found)]
+        if len(found) > limit:
+            return Found(found[:limit], below=found[limit - 1].pk)
+        if end is not None and time.monotonic() > until:
+            return Found(found, below=end, is_complete=False)
+    return Found(found, below=None)
+
+
+def narrow_ids(*rows: QuerySet[Row]) -> list[int] | None:
+    """Return the ids of the first of these lists that is short, or None when all are long."""
+    for candidates in rows:
+        ids = list(candidates.values_list("pk", flat=True)[: NARROW + 1])
+        if len(ids) <= NARROW:
+            return ids
+    return None
+
+
+def _parts(rows: QuerySet[Row], below: int | None) -> Iterator[tuple[QuerySet[Row], int | None]]:
+    """Yield parts from the newest down, each twice as long as the one before, with the id where it ends."""
+    size = FIRST_PART
+    while True:
+        rest = rows if below is None else rows.filter(pk__lt=below)
+        end = next(iter(rest.order_by("-pk").values_list("pk", flat=True)[size - 1 : size]), None)
+        yield (rest if end is None else rest.filter(pk__gte=end)), end
+        if end is None:
+            return
+        below, size = end, 2 * size
+
+
+def _listed(rows: QuerySet[Row], ids: Sequence[int], below: int | None) -> Iterator[tuple[QuerySet[Row], int | None]]:
+    left = sorted({pk for pk in ids if below is None or pk < below}, reverse=True)
+    for start in range(0, len(left), LISTED_PART):
+        part = left[start : start + LISTED_PART]
+        yield rows.filter(pk__in=part), (part[-1] if start + LISTED_PART < len(left) else None)
