@@ -2,8 +2,8 @@
 
 Of n tasks of four answers and overlap 3, seven in ten are finished. Sixteen annotators with keys have 5,000 judged
 tasks behind them; so many others made the rest that nobody made more, and where n tasks do not want that many
-judgments, the rest of their past lies in a second project. In the open part each of the sixteen has a stretch of tasks of their own
-that others may still do, and among those are leases that ran out, some still to be noticed.
+judgments, the rest of their past lies in a second project. In the open part each of the sixteen has a stretch of tasks
+of their own that others may still do, and among those are leases that ran out, some still to be noticed.
 
     python -m bench.labeling_data --database postgresql://... --tasks 1000000
 """

@@ -203,14 +203,16 @@ class _Filler:
         assignment = self._last_id(Assignment)
         self._insert(
             Assignment, source, id=f"{assignment} + {number} + 1", task_id=task, annotator_id=person,
-            state=f"'{state}'", order=_ORDER, protocol_id=str(self.protocol), lease_expires_at=until, shown_at=when, created_at=when,
+            state=f"'{state}'", order=_ORDER, protocol_id=str(self.protocol), lease_expires_at=until,
+            shown_at=when, created_at=when,
         )  # fmt: skip
         for before, after in (("", "held"), ("held", state)):
             if before == after:
                 continue
             self._insert(
                 Transition, source, id=f"{self._last_id(Transition)} + {number} + 1",
-                object_type="'feedback.assignment'", object_id=f"{assignment} + {number} + 1", from_state=f"'{before}'", to_state=f"'{after}'",
+                object_type="'feedback.assignment'", object_id=f"{assignment} + {number} + 1",
+                from_state=f"'{before}'", to_state=f"'{after}'",
                 actor_id=person, created_at=when,
             )  # fmt: skip
 
