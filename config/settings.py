@@ -281,6 +281,10 @@ RECONCILE_S = env.float("RECONCILE_S", 15.0)
 ASSIGNMENTS_EXPIRE_S = env.float("ASSIGNMENTS_EXPIRE_S", 30.0)
 TURNS_WAKE_S = env.float("TURNS_WAKE_S", 5.0)
 """How often live turns are looked for whose worker died."""
+ANSWER_PATIENCE_S = env.float("ANSWER_PATIENCE_S", 30.0)
+"""How long a policy that is down is asked again for a live turn: a server that is being started loads its weights."""
+QUALITY_REFRESH_S = env.float("QUALITY_REFRESH_S", 60.0)
+"""How often projects are looked for whose figures have become old."""
 
 RUN_RESEND_S = env.float("RUN_RESEND_S", 30.0)
 """A run that is queued longer than this gets a second message."""
@@ -317,6 +321,7 @@ CELERY_BEAT_SCHEDULE = {
     for job, seconds in {
         "feedback.assignments_expire": ASSIGNMENTS_EXPIRE_S,
         "feedback.turns_wake": TURNS_WAKE_S,
+        "feedback.quality_refresh": QUALITY_REFRESH_S,
         "alignment.rounds_advance_all": ROUNDS_ADVANCE_S,
         "alignment.runs_reap": RUN_REAP_S,
         "alignment.deployment_reconcile": RECONCILE_S,

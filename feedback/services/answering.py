@@ -16,6 +16,7 @@ from threading import Event, Thread
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
@@ -53,8 +54,6 @@ LEASE_S = 15.0
 """Without a sign of life for this long a worker is dead: seven beats."""
 UNTAKEN_S = 120.0
 """A message that no worker takes for two minutes never will be: there is no worker, or it is far behind."""
-PATIENCE_S = 30.0
-"""A policy server that is being started loads its weights for some seconds."""
 _RETRY_S = 1.0
 
 _SILENT = gettext_noop("One of the two policies does not answer. Nothing is lost: try again in a moment.")
@@ -156,7 +155,7 @@ class _Writer:
 
     def write(self) -> None:
         """Store the answer as it comes. Raises: _Gone, SourceDown, SourceRefused."""
-        give_up_at = time.monotonic() + PATIENCE_S
+        give_up_at = time.monotonic() + settings.ANSWER_PATIENCE_S
         while True:
             try:
                 self._write_once()

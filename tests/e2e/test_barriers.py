@@ -9,6 +9,8 @@ from tests.e2e.conftest import PHONE, WIDE
 from tests.e2e.touring import barriers
 from tests.example import example_project, example_rounds
 
+pytestmark = pytest.mark.looks
+
 THEMES = [(WIDE, "light"), (WIDE, "dark"), (PHONE, "light"), (PHONE, "dark")]
 
 

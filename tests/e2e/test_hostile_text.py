@@ -14,6 +14,8 @@ from tests.e2e.touring import Tourists
 from tests.payloads import ALL, FILE_NAMES, NAMES
 from tests.tour import ADA, ANNIE, paths, world
 
+pytestmark = pytest.mark.looks
+
 OURS = {
     "password", "digest", "token_key", "username", "key", "path", "run_dir", "content_sha256", "sha256", "token_sha256",
     "client_key", "kind", "stage", "purpose", "split", "language", "time_zone", "object_type", "from_state", "to_state",

@@ -11,6 +11,8 @@ from tests.e2e.conftest import Visitor
 from tests.e2e.site import Site
 from tests.example import example_project
 
+pytestmark = pytest.mark.looks
+
 COMPRESSED = "tests.compressed_settings"
 FIRST_LOAD = 150_000
 FURTHER_TASK = 25_000

@@ -14,6 +14,8 @@ from tests.e2e.conftest import PHONE, WIDE
 from tests.example import ANSWERS, example_project
 from tests.feedback.factories import ProtocolFactory, TaskFactory
 
+pytestmark = pytest.mark.looks
+
 CLEAR = Dimension("clear", "Clear", "Muddled", "Clear at once", points=3)
 BETTER = "Take the river path: 20 minutes on foot."
 

@@ -6,6 +6,8 @@ from playwright.sync_api import expect
 from feedback.models import Report
 from tests.e2e.conftest import PHONE, WIDE
 
+pytestmark = pytest.mark.looks
+
 
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["1280", "390"])
 @pytest.mark.parametrize("has_scripts", [True, False], ids=["scripts", "plain"])

@@ -8,6 +8,8 @@ from feedback.models import Membership, User
 from feedback.services.invitation import invitation_create
 from tests.e2e.identity_provider import CLIENT, IdentityProvider
 
+pytestmark = pytest.mark.looks
+
 
 @pytest.fixture
 def university(settings):

@@ -10,6 +10,8 @@ from tests.e2e.conftest import PHONE, WIDE
 from tests.example import example_project
 from tests.feedback.factories import ProtocolFactory
 
+pytestmark = pytest.mark.looks
+
 LONG = "\n\n".join(f"Paragraph {n} goes on about the harbour." for n in range(60))
 
 

@@ -34,7 +34,7 @@ def source(settings, monkeypatch):
     settings.ANSWER_SOURCE = "tests.feedback.live_source.ScriptedSource"
     monkeypatch.setattr(ScriptedSource, "answers", {"new": "It opens at nine.", "old": "It is closed."})
     monkeypatch.setattr(ScriptedSource, "asked", [])
-    monkeypatch.setattr(answering, "PATIENCE_S", 0)
+    settings.ANSWER_PATIENCE_S = 0
     return ScriptedSource
 
 
