@@ -2,8 +2,9 @@
 
 from celery import shared_task
 
-from feedback.services import answering
+from feedback.services import answering, quality_computing
 from feedback.services.assignment import assignments_expire
+from feedback.services.quality import quality_refresh
 
 
 @shared_task(name="feedback.assignments_expire")
@@ -20,3 +21,13 @@ def turn_answer(answer_id: int) -> None:
 @shared_task(name="feedback.turns_wake")
 def turns_wake() -> None:
     answering.turns_wake()
+
+
+@shared_task(name="feedback.quality_compute")
+def compute_quality(report_id: int) -> None:
+    quality_computing.quality_compute(report_id=report_id)
+
+
+@shared_task(name="feedback.quality_refresh")
+def refresh_quality() -> None:
+    quality_refresh()

@@ -1,0 +1,88 @@
+"""Quality reports, and what they say about the worth of a judgment."""
+
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+
+from django.db.models import QuerySet
+
+from feedback.domain.quality import QualityFigures
+from feedback.domain.states import QualityState
+from feedback.models import Consensus, Project, QualityReport
+
+LIVE = (QualityState.QUEUED, QualityState.COMPUTING)
+
+
+def reports_of(*, project: Project) -> QuerySet[QualityReport]:
+    """Return the project's reports, the newest first."""
+    return QualityReport.objects.filter(project=project).order_by("-pk")
+
+
+def report_computed(*, project: Project) -> QualityReport | None:
+    """Return the newest report that has figures."""
+    return reports_of(project=project).filter(state=QualityState.COMPUTED).first()
+
+
+def report_newest(*, project: Project) -> QualityReport | None:
+    """Return the report that was asked for last, whatever became of it, without its figures."""
+    return reports_of(project=project).defer("figures").first()
+
+
+def report_figures(report: QualityReport) -> QualityFigures:
+    """Return the figures of a computed report."""
+    assert report.state == QualityState.COMPUTED, f"{report} has no figures"
+    return QualityFigures.from_json(report.figures)
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskConsensus:
+    """What the judgments of a task say together."""
+
+    ranks: tuple[int, ...]
+    """By item number, equal numbers are ties."""
+    confidence: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Worth:
+    """What one report says about people and tasks, for the columns of exports."""
+
+    report_id: int | None
+    """None before the first report; then nothing is known of anybody."""
+    people: Mapping[int, tuple[float | None, float]]
+    """(reliability, weight) by user id."""
+
+    def reliability(self, annotator_id: int) -> float | None:
+        """Return the person's probability of getting a pair right, None where it is not known."""
+        return self.people.get(annotator_id, (None, None))[0]
+
+    def weight(self, annotator_id: int) -> float | None:
+        """Return what the person's judgments weigh in the consensus, None where it is not known."""
+        return self.people.get(annotator_id, (None, None))[1]
+
+    def consensus(self, task_ids: Collection[int]) -> dict[int, TaskConsensus]:
+        """Return the consensus of those tasks that this report has one of."""
+        if self.report_id is None:
+            return {}
+        rows = Consensus.objects.filter(report=self.report_id, task__in=task_ids)
+        return {
+            task_id: TaskConsensus(_ranks(ranks), confidence)
+            for task_id, ranks, confidence in rows.values_list("task_id", "ranks", "confidence")
+        }
+
+
+UNKNOWN = Worth(None, {})
+
+
+def worth_of(report: QualityReport | None) -> Worth:
+    """Return what a computed report says, or that nothing is known."""
+    if report is None:
+        return UNKNOWN
+    people = {
+        person["annotator"]: (person["reliability"]["value"], person["weight"])
+        for person in report.figures["annotators"]
+    }
+    return Worth(report.pk, people)
+
+
+def _ranks(ranks: Sequence[int]) -> tuple[int, ...]:
+    return tuple(ranks)
