@@ -7,8 +7,9 @@ import zoneinfo
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncDate
 
-from feedback.domain.states import BatchState
+from feedback.domain.states import LEARNED_FROM, BatchState
 from feedback.models import Judgment, Project, User
+from feedback.selectors.gold import gold_batch
 from feedback.selectors.prompt import prompt_excerpt
 
 
@@ -42,12 +43,21 @@ def own_judgments(*, project: Project, annotator: User, before: int | None, limi
             judgment=judgment,
             excerpt=prompt_excerpt(prompt=judgment.task.prompt),
             when=judgment.created_at,
-            may_correct=judgment.task.batch is None or judgment.task.batch.state == BatchState.OPEN,
+            may_correct=_may_correct(judgment, project),
         )
         for judgment in judgments.select_related("task__prompt", "task__batch", "assignment", "protocol").order_by(
             "-pk"
         )[:limit]
     ]
+
+
+def _may_correct(judgment: Judgment, project: Project) -> bool:
+    task = judgment.task
+    if task.purpose in LEARNED_FROM:
+        return False
+    if task.batch is None:
+        return gold_batch(project=project, judged_at=judgment.created_at) is not None
+    return task.batch.state == BatchState.OPEN
 
 
 def own_hours(*, project: Project, annotator: User) -> list[DayCount]:

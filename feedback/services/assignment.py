@@ -24,7 +24,7 @@ from feedback.models import Assignment, Draft, Membership, Project, Task, User
 from feedback.selectors.assignment import assignment_live, assignments_held
 from feedback.selectors.project import protocol_for
 from feedback.selectors.task import task_candidates
-from feedback.services.drawing import task_drawn
+from feedback.services.drawing import drawn_forget, task_drawn
 from feedback.services.standing import standing_check
 from feedback.services.transition import transition, transition_log
 
@@ -129,6 +129,12 @@ def assignments_take_back(*, project: Project, annotator: User, by: User | None)
     return _end_leases(held, reason="no longer an annotator", by=by)
 
 
+def assignments_requeue(*, task_id: int, by: User | None, reason: str) -> int:
+    """End all leases of a task now; return how many."""
+    held = Assignment.objects.filter(task=task_id, state=AssignmentState.HELD)
+    return _end_leases(held, reason=reason, by=by)
+
+
 def _end_leases(assignments: Iterable[Assignment], *, reason: str, by: User | None = None) -> int:
     # One by one: each update says whether this lease was still held, which no bulk update reports on both databases.
     n_ended = 0
@@ -169,6 +175,8 @@ def _find(membership: Membership, *, n_before: int) -> Assignment | None:
     drawn = task_drawn(membership=membership)
     if drawn is not None:
         found = _take(membership, drawn.pk, n_before)
+        if found is None or found.task_id != drawn.pk:
+            drawn_forget(task=drawn)
         if found is not None:
             return found
     if membership.standing == Standing.LEARNING:

@@ -12,11 +12,12 @@ from feedback.domain.masking import MASK
 from feedback.domain.messages import check_text
 from feedback.domain.protocol import ProtocolKind, ProtocolOptions
 from feedback.domain.ranking import LETTERS, pairs_from_ranks
-from feedback.domain.states import AssignmentState, BatchState, Role, TaskPurpose
+from feedback.domain.states import LEARNED_FROM, AssignmentState, BatchState, Role, TaskPurpose
 from feedback.domain.verdict import Verdict
 from feedback.domain.working_time import check_active_s
 from feedback.models import Assignment, Batch, Draft, Judgment, Membership, Protocol, Task, User
 from feedback.selectors.assignment import answer_texts, assignment_get
+from feedback.selectors.gold import gold_batch
 from feedback.selectors.project import protocol_for
 from feedback.services.assignment import slot_give, slot_take
 from feedback.services.burst import burst_hold
@@ -113,10 +114,12 @@ def _correct(assignment: Assignment, fields: dict[str, Any]) -> JudgmentSubmit:
     latest = Judgment.objects.filter(assignment=assignment, superseded_by=None).first()
     if latest is None:
         raise LeaseLost(_("You gave this task back; go on with the next one."))
+    if assignment.task.purpose in LEARNED_FROM:
+        raise Conflict(_("Training and qualification tasks cannot be changed once they are submitted."))
     # Holds the batch's row, so that no correction slips in after the batch was closed. A gold task has no batch; it can
-    # be corrected, as those can among which it hides.
-    batch_id = assignment.task.batch_id
-    if batch_id and not Batch.objects.filter(pk=batch_id, state=BatchState.OPEN).update(state=BatchState.OPEN):
+    # be corrected as long as those can among which it hides.
+    batch_id = assignment.task.batch_id or gold_batch(project=assignment.task.project, judged_at=latest.created_at)
+    if batch_id is None or not Batch.objects.filter(pk=batch_id, state=BatchState.OPEN).update(state=BatchState.OPEN):
         raise Conflict(_("The batch is closed, so this judgment can no longer be corrected."))
     return _store(assignment, fields, counted=latest.counted, supersedes=latest)
 
@@ -150,8 +153,8 @@ def _follow_up(judgment: Judgment) -> None:
         Task.objects.filter(pk=judgment.task_id, reserved_for=judgment.annotator_id).update(reserved_for=None)
         burst_hold(judgment=judgment)
         overlap_review(judgment=judgment)
-    if purpose == TaskPurpose.QUALIFICATION:
-        membership = Membership.objects.get(
+    if purpose in LEARNED_FROM:
+        membership = Membership.objects.select_related("project").get(
             project=judgment.task.project_id, user=judgment.annotator_id, role=Role.ANNOTATOR
         )
         qualification_review(membership=membership)

@@ -13,8 +13,9 @@ from django.db import IntegrityError, transaction
 from feedback.domain.errors import Conflict, Invalid
 from feedback.domain.messages import check_text
 from feedback.domain.scopes import Scope
-from feedback.domain.states import Role, UserKind
+from feedback.domain.states import LEARNED_FROM, Role, Standing, UserKind
 from feedback.models import ApiToken, Membership, Project, User
+from feedback.selectors.gold import known_in_use_exists
 from feedback.services.assignment import assignments_take_back
 from feedback.services.hold import project_hold
 from feedback.services.transition import transition_log
@@ -103,14 +104,19 @@ def token_revoke(*, user: User, digest: str) -> None:
 
 
 def member_add(*, project: Project, user: User, role: Role, by: User | None) -> Membership:
-    """Give a person a role, or give it back. A person keeps one pseudonym for all roles in a project."""
+    """Give a person a role, or give it back. A person keeps one pseudonym for all roles in a project.
+
+    New annotators of a project with training or qualification tasks begin by learning.
+    """
     with transaction.atomic():
         project_hold(project=project)  # two roles given at the same moment get the same pseudonym
         pseudonym = (
             Membership.objects.filter(project=project, user=user).values_list("pseudonym", flat=True).first()
         ) or f"p-{secrets.token_hex(5)}"
+        learns = role == Role.ANNOTATOR and known_in_use_exists(project=project, purposes=LEARNED_FROM)
+        standing = Standing.LEARNING if learns else Standing.WORKING
         membership, created = Membership.objects.get_or_create(
-            project=project, user=user, role=role, defaults={"pseudonym": pseudonym}
+            project=project, user=user, role=role, defaults={"pseudonym": pseudonym, "standing": standing}
         )
         if created or Membership.objects.filter(pk=membership.pk, is_active=False).update(is_active=True):
             membership.is_active = True

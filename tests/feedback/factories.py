@@ -7,14 +7,16 @@ from django.db.models import F
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
+from feedback.domain.gold import EVERYBODY
 from feedback.domain.messages import messages_sha256
 from feedback.domain.protocol import ProtocolKind
 from feedback.domain.ranking import pairs_from_ranks
-from feedback.domain.states import EXPORTED, AssignmentState, BatchState, Role, Split
+from feedback.domain.states import EXPORTED, AssignmentState, BatchState, Role, Split, TaskPurpose
 from feedback.models import (
     Assignment,
     Batch,
     Conversation,
+    Gold,
     Judgment,
     Membership,
     Project,
@@ -154,6 +156,19 @@ class TaskItemFactory(DjangoModelFactory):
     task = factory.SubFactory(TaskFactory, n_answers=0)
     response = factory.SubFactory(ResponseFactory, prompt=factory.SelfAttribute("..task.prompt"))
     item = 0
+
+
+class GoldFactory(DjangoModelFactory):
+    """A known answer that puts item 0 first: GoldFactory(task__project=project, task__purpose="training")."""
+
+    class Meta:
+        model = Gold
+
+    task = factory.SubFactory(
+        TaskFactory, purpose=TaskPurpose.GOLD, batch=None, overlap=EVERYBODY, open_slots=EVERYBODY
+    )
+    ranks = factory.LazyAttribute(lambda gold: [item + 1 for item in range(gold.task.items.count())])
+    created_by = factory.SelfAttribute("task.project.created_by")
 
 
 class AssignmentFactory(DjangoModelFactory):
