@@ -35,7 +35,7 @@ def prompt_search(*, project: Project, asked: PromptFilter, below: int | None = 
     return keyset_page(
         rows=rows,
         matching=lambda part: with_words(part, "", words=asked.words, tag=asked.tag),
-        ids=prompt_ids_narrow(project=project, words=asked.words, tag=asked.tag),
+        narrow=lambda: prompt_ids_narrow(project=project, words=asked.words, tag=asked.tag),
         below=below,
         limit=limit,
     )

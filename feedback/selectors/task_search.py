@@ -36,7 +36,7 @@ def task_search(
     return keyset_page(
         rows=_reached(project, asked),
         matching=lambda part: _matching(part, asked).select_related("prompt", "batch"),
-        ids=_ids_narrow(project, asked),
+        narrow=lambda: _ids_narrow(project, asked),
         below=below,
         limit=limit,
         look_s=look_s,
@@ -85,7 +85,9 @@ def _reached(project: Project, asked: TaskFilter) -> QuerySet[Task]:
     if asked.prompt is not None:
         rows = rows.filter(prompt=asked.prompt)
     if asked.batch is not None:
-        rows = rows.filter(batch__in=project.batches.filter(number=asked.batch))
+        # Looked up first: the planner knows how many tasks a batch has, and of a subquery nothing.
+        batch = project.batches.filter(number=asked.batch).first()
+        rows = rows.none() if batch is None else rows.filter(batch=batch.pk)
     if asked.state == TaskState.FINISHED:
         rows = rows.filter(open_slots=0)
     return rows
