@@ -15,6 +15,7 @@ from feedback.domain.states import EXPORTED, FinishReason
 from feedback.domain.verdict import Verdict
 from feedback.models import Judgment, Project, Snapshot, TaskItem
 from feedback.selectors.person import pseudonyms
+from feedback.selectors.quality import TaskConsensus, Worth, report_computed, worth_of, worth_of_snapshot
 
 CHUNK = 250
 """Judgments read at once: some megabytes with their texts, and under SQLite's 999 parameters."""
@@ -38,6 +39,12 @@ class Judged:
     judgment: Judgment
     annotator: str
     answers: list[Answer]
+    reliability: float | None
+    """Of the annotator, by the newest quality report; None before the first one."""
+    weight: float | None
+    """Of the annotator's judgments in the consensus."""
+    consensus: TaskConsensus | None
+    """What all judgments of the task say together; a repeat has that of the task that it repeats."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,26 +110,28 @@ def judged_with_text(*, project: Project) -> Iterator[Judged]:
 def _judged_in_chunks(project: Project, rows: QuerySet[Judgment]) -> Iterator[Judged]:
     last = rows.aggregate(last=Max("pk"))["last"] or 0
     names = pseudonyms(project=project)
+    worth = worth_of(report_computed(project=project))
     position = 0
     while position < last:
         chunk = list(_with_context(rows.filter(pk__gt=position, pk__lte=last))[:CHUNK])
         if not chunk:
             return
         position = chunk[-1].pk
-        yield from _judged(chunk, names)
+        yield from _judged(chunk, names, worth)
 
 
 def judged_of_snapshot(*, snapshot: Snapshot) -> Iterator[Judged]:
     """Yield the pinned judgments, also those that were corrected after they were pinned."""
-    return judged_by_ids(project=snapshot.project, judgment_ids=snapshot.judgment_ids)
+    worth = worth_of_snapshot(snapshot)
+    return judged_by_ids(project=snapshot.project, judgment_ids=snapshot.judgment_ids, worth=worth)
 
 
-def judged_by_ids(*, project: Project, judgment_ids: Sequence[int]) -> Iterator[Judged]:
-    """Yield the judgments with these sorted ids."""
+def judged_by_ids(*, project: Project, judgment_ids: Sequence[int], worth: Worth) -> Iterator[Judged]:
+    """Yield the judgments with these sorted ids, and what one report says of the people who made them."""
     names = pseudonyms(project=project)
     for start in range(0, len(judgment_ids), CHUNK):
         rows = Judgment.objects.filter(pk__in=judgment_ids[start : start + CHUNK])
-        yield from _judged(list(_with_context(rows)), names)
+        yield from _judged(list(_with_context(rows)), names, worth)
 
 
 def judgment_rows(*, project: Project) -> Iterator[dict[str, Any]]:
@@ -156,6 +165,10 @@ def judgment_rows(*, project: Project) -> Iterator[dict[str, Any]]:
             "supersedes": judgment.supersedes_id,
             "rationale": judgment.rationale,
             "active_s": judgment.active_s,
+            "reliability": judged.reliability,
+            "weight": judged.weight,
+            "consensus_ranks": judged.consensus.ranks if judged.consensus else None,
+            "confidence": judged.consensus.confidence if judged.consensus else None,
         }
 
 
@@ -168,14 +181,26 @@ def _with_context(judgments: QuerySet[Judgment]) -> QuerySet[Judgment]:
     return judgments.select_related("task__prompt", "task__batch", "protocol", "assignment").order_by("pk")
 
 
-def _judged(judgments: Sequence[Judgment], names: dict[int, str]) -> Iterator[Judged]:
+def _judged(judgments: Sequence[Judgment], names: dict[int, str], worth: Worth) -> Iterator[Judged]:
     items: dict[int, dict[int, list[TaskItem]]] = defaultdict(lambda: defaultdict(list))
     task_ids = {judgment.task_id for judgment in judgments}
     for item in TaskItem.objects.filter(task__in=task_ids).select_related("response__source").order_by("pk"):
         items[item.task_id][item.item].append(item)
+    consensus = worth.consensus({_judged_task(judgment) for judgment in judgments})
     for judgment in judgments:
         answers = items[judgment.task_id]
-        yield Judged(judgment, names[judgment.annotator_id], [_answer(answers[number]) for number in sorted(answers)])
+        yield Judged(
+            judgment=judgment,
+            annotator=names[judgment.annotator_id],
+            answers=[_answer(answers[number]) for number in sorted(answers)],
+            reliability=worth.reliability(judgment.annotator_id),
+            weight=worth.weight(judgment.annotator_id),
+            consensus=consensus.get(_judged_task(judgment)),
+        )
+
+
+def _judged_task(judgment: Judgment) -> int:
+    return judgment.task.repeat_of_id or judgment.task_id
 
 
 def _answer(items: Sequence[TaskItem]) -> Answer:

@@ -25,6 +25,10 @@ COLUMNS = [
     "protocol",
     "strength",
     "edited",
+    "consensus",
+    "confidence",
+    "reliability",
+    "weight",
 ]
 
 
@@ -41,7 +45,9 @@ def pairs_of(judged: Iterable[Judged]) -> Iterator[dict[str, Any]]:
     for one in judged:
         judgment = one.judgment
         for better, worse in pairs_from_ranks(judgment.ranks, judgment.cannot_judge).won:
-            yield _row(one, one.answers[better], one.answers[worse], strength=judgment.strength)
+            yield _row(one, one.answers[better], one.answers[worse], strength=judgment.strength) | _consensus(
+                one, better, worse
+            )
         if judgment.edited_answer and judgment.edited_item is not None:
             yield _row(one, answer_written(one), one.answers[judgment.edited_item], edited=True)
 
@@ -74,4 +80,16 @@ def _row(
         "protocol": judged.judgment.protocol.number,
         "strength": strength,
         "edited": edited,
+        "consensus": None,
+        "confidence": None,
+        "reliability": judged.reliability,
+        "weight": judged.weight,
     }
+
+
+def _consensus(judged: Judged, better: int, worse: int) -> dict[str, Any]:
+    """Return whether all judgments of the task together put the two answers in this order, and how surely."""
+    if judged.consensus is None:
+        return {}
+    ranks = judged.consensus.ranks
+    return {"consensus": ranks[better] < ranks[worse], "confidence": judged.consensus.confidence}

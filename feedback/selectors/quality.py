@@ -1,13 +1,13 @@
 """Quality reports, and what they say about the worth of a judgment."""
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from django.db.models import QuerySet
 
 from feedback.domain.quality import QualityFigures
 from feedback.domain.states import QualityState
-from feedback.models import Consensus, Project, QualityReport
+from feedback.models import Consensus, Project, QualityReport, Snapshot
 
 LIVE = (QualityState.QUEUED, QualityState.COMPUTING)
 
@@ -60,12 +60,12 @@ class Worth:
         return self.people.get(annotator_id, (None, None))[1]
 
     def consensus(self, task_ids: Collection[int]) -> dict[int, TaskConsensus]:
-        """Return the consensus of those tasks that this report has one of."""
+        """Return the newest consensus of those tasks that have one; a later report replaces that of an earlier one."""
         if self.report_id is None:
             return {}
-        rows = Consensus.objects.filter(report=self.report_id, task__in=task_ids)
+        rows = Consensus.objects.filter(task__in=task_ids)
         return {
-            task_id: TaskConsensus(_ranks(ranks), confidence)
+            task_id: TaskConsensus(tuple(ranks), confidence)
             for task_id, ranks, confidence in rows.values_list("task_id", "ranks", "confidence")
         }
 
@@ -84,5 +84,6 @@ def worth_of(report: QualityReport | None) -> Worth:
     return Worth(report.pk, people)
 
 
-def _ranks(ranks: Sequence[int]) -> tuple[int, ...]:
-    return tuple(ranks)
+def worth_of_snapshot(snapshot: Snapshot) -> Worth:
+    """Return what the report says that a snapshot was written with."""
+    return worth_of(QualityReport.objects.filter(pk=snapshot.filter.get("quality_report")).first())

@@ -14,12 +14,13 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from feedback.domain.errors import Invalid
+from feedback.domain.errors import Conflict, Invalid
 from feedback.domain.split import half_of
 from feedback.formats.writing import jsonl_lines
 from feedback.models import Judgment, Project, Snapshot, User
 from feedback.selectors.judgment import Judged, judged_by_ids, judgments_counted
 from feedback.selectors.preference import pairs_of
+from feedback.selectors.quality import Worth, report_computed, worth_of
 from feedback.services.transition import transition_log
 
 SAID = ("ranks", "cannot_judge", "all_bad", "strength", "ratings", "flags", "edited_item", "edited_answer", "rationale")
@@ -40,9 +41,10 @@ def snapshot_create(
     """Pin the judgments that stand and write them as preference pairs under ARTIFACTS_ROOT/snapshots/<id>/.
 
     `not_in` leaves out what earlier snapshots pinned; prefer it to `after_judgment_id`, since a lower id may be
-    committed later. With `halves` two more files hold the pairs of disjoint groups of prompts.
+    committed later. With `halves` two more files hold the pairs of disjoint groups of prompts. The rows say what the
+    newest quality report says of their annotators and tasks, and the filter names that report.
 
-    Raises: Invalid when there is nothing to pin.
+    Raises: Invalid when there is nothing to pin, Conflict when a new report came meanwhile: do it again.
     """
     standing = judgments_counted(project=project).filter(pk__gt=after_judgment_id)
     if until_judgment_id is not None:
@@ -56,7 +58,10 @@ def snapshot_create(
     root.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".tmp-", dir=root))
     try:
-        written = _write(folder, project, judgment_ids, halves=halves)
+        report = report_computed(project=project)
+        written = _write(folder, project, judgment_ids, worth_of(report), halves=halves)
+        if report_computed(project=project) != report:
+            raise Conflict("New quality figures came while the snapshot was written; make it again.")
         with transaction.atomic():
             snapshot = Snapshot.objects.create(
                 project=project,
@@ -66,6 +71,8 @@ def snapshot_create(
                     "after_judgment_id": after_judgment_id,
                     "until_judgment_id": until_judgment_id,
                     "not_in_snapshots": [earlier.pk for earlier in not_in],
+                    "quality_report": report.pk if report else None,
+                    "quality_computed_at": report.computed_at.isoformat() if report and report.computed_at else None,
                 },
                 counts=written.counts,
                 sha256=written.sha256,
@@ -113,9 +120,9 @@ def _said(judgment: Judgment) -> bytes:
     return json.dumps([judgment.pk, judgment.task_id, judgment.protocol_id, said], sort_keys=True).encode() + b"\n"
 
 
-def _write(folder: Path, project: Project, judgment_ids: Sequence[int], *, halves: bool) -> _Written:
+def _write(folder: Path, project: Project, judgment_ids: Sequence[int], worth: Worth, *, halves: bool) -> _Written:
     tally = _Tally()
-    judged = tally.watch(judged_by_ids(project=project, judgment_ids=judgment_ids))
+    judged = tally.watch(judged_by_ids(project=project, judgment_ids=judgment_ids, worth=worth))
     names = [ALL, *(HALVES.values() if halves else ())]
     rows: Counter[str] = Counter()
     streams = {name: (folder / name).open("w", encoding="utf-8") for name in names}

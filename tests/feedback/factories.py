@@ -10,11 +10,13 @@ from factory.django import DjangoModelFactory
 from feedback.domain.gold import EVERYBODY
 from feedback.domain.messages import messages_sha256
 from feedback.domain.protocol import ProtocolKind
+from feedback.domain.quality import NOTHING, AnnotatorFigures, Estimate, Histogram, QualityFigures
 from feedback.domain.ranking import pairs_from_ranks
-from feedback.domain.states import EXPORTED, AssignmentState, BatchState, Role, Split, TaskPurpose
+from feedback.domain.states import EXPORTED, AssignmentState, BatchState, QualityState, Role, Split, TaskPurpose
 from feedback.models import (
     Assignment,
     Batch,
+    Consensus,
     Conversation,
     Gold,
     Judgment,
@@ -22,6 +24,7 @@ from feedback.models import (
     Project,
     Prompt,
     Protocol,
+    QualityReport,
     Response,
     Snapshot,
     Source,
@@ -210,6 +213,65 @@ class SnapshotFactory(DjangoModelFactory):
     project = factory.SubFactory(ProjectFactory)
     judgment_ids = factory.LazyFunction(list)
     sha256 = "0" * 64
+
+
+def quality_figures(**figures):
+    """Return figures of which nothing is known but what is given."""
+    estimates = (
+        "pairwise_agreement", "kendall_tau", "krippendorff_alpha", "gold_accuracy", "self_consistency",
+        "first_position", "length_preference", "seconds", "mean_confidence",
+    )  # fmt: skip
+    empty = {
+        **dict.fromkeys(("n_judgments", "n_tasks", "n_annotators", "n_pairs"), 0),
+        **dict.fromkeys(estimates, NOTHING),
+        **dict.fromkeys(("annotators", "sources", "pairs", "plan"), ()),
+        **dict.fromkeys(("seconds_histogram", "agreement_histogram"), Histogram((), ())),
+        "flags": {},
+    }
+    return QualityFigures(**{**empty, **figures})
+
+
+def annotator_figures(user, **figures):
+    estimates = (
+        "reliability", "agreement", "gold_accuracy", "self_consistency", "first_position", "length_preference",
+        "seconds", "flags_per_task",
+    )  # fmt: skip
+    empty = {**dict.fromkeys(estimates, NOTHING), "n_judgments": 0, "weight": 1.0, "copies": None, "suspicions": ()}
+    return AnnotatorFigures(user.pk, **{**empty, **figures})
+
+
+class QualityReportFactory(DjangoModelFactory):
+    """A computed report: QualityReportFactory(project=..., reliable={user: (reliability, weight)})."""
+
+    class Meta:
+        model = QualityReport
+
+    class Params:
+        reliable = {}
+
+    project = factory.SubFactory(ProjectFactory)
+    state = QualityState.COMPUTED
+    figures = factory.LazyAttribute(
+        lambda report: quality_figures(
+            annotators=tuple(
+                annotator_figures(user, reliability=Estimate(reliability), weight=weight)
+                for user, (reliability, weight) in report.reliable.items()
+            )
+        ).to_json()
+    )
+    started_at = factory.LazyFunction(timezone.now)
+    computed_at = factory.LazyFunction(timezone.now)
+
+
+class ConsensusFactory(DjangoModelFactory):
+    class Meta:
+        model = Consensus
+
+    task = factory.SubFactory(TaskFactory)
+    report = factory.SubFactory(QualityReportFactory, project=factory.SelfAttribute("..task.project"))
+    ranks = factory.LazyFunction(lambda: [1, 2])
+    confidence = 0.9
+    n_judgments = 3
 
 
 class ConversationFactory(DjangoModelFactory):

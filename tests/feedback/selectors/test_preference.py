@@ -9,10 +9,12 @@ from feedback.selectors.demonstration import demonstration_rows
 from feedback.selectors.judgment import judgment_rows, project_counts
 from feedback.selectors.preference import COLUMNS, preference_rows
 from tests.feedback.factories import (
+    ConsensusFactory,
     JudgmentFactory,
     MembershipFactory,
     ProjectFactory,
     PromptFactory,
+    QualityReportFactory,
     ResponseFactory,
     SourceFactory,
     TaskFactory,
@@ -136,7 +138,9 @@ def test_queries_grow_with_chunks_not_with_rows(project, ann, django_assert_num_
     for _ in range(30):
         judge(TaskFactory(project=project, n_answers=3), ann, [1, 2, 3])
 
-    with django_assert_num_queries(4):  # the last id, the pseudonyms, the judgments, their answers
+    QualityReportFactory(project=project)
+
+    with django_assert_num_queries(6):  # last id, pseudonyms, report, judgments, their answers and consensus
         assert len(list(preference_rows(project=project))) == 90
 
 
@@ -251,3 +255,52 @@ def test_figures_are_counted_without_reading_ranks(project, ann, bob, django_ass
         counts = project_counts(project=project)
 
     assert (counts.n_judgments, counts.n_pairs, counts.n_ties, counts.n_prompts, counts.n_annotators) == (2, 2, 2, 2, 2)
+
+
+@pytest.fixture
+def weighed(project, ann, bob):
+    """A task that ann and bob see differently, and a report that trusts ann."""
+    task = TaskFactory(project=project, n_answers=3)
+    judge(task, ann, [1, 2, 3])
+    judge(task, bob, [3, 2, 1], edited_answer="Better.", edited_item=0)
+    report = QualityReportFactory(project=project, reliable={ann: (0.9, 1.0), bob: (0.5, 0.0)})
+    ConsensusFactory(task=task, report=report, ranks=[1, 2, 2], confidence=0.8)
+    return task
+
+
+def test_a_pair_says_whether_everybody_together_sees_it_so_and_what_its_annotator_is_worth(project, weighed):
+    rows = list(preference_rows(project=project))
+
+    said = [(row["annotator"], row["consensus"], row["confidence"]) for row in rows if not row["edited"]]
+    assert said == [
+        ("p-ann", True, 0.8), ("p-ann", True, 0.8), ("p-ann", False, 0.8),  # the last two are tied in the consensus
+        ("p-bob", False, 0.8), ("p-bob", False, 0.8), ("p-bob", False, 0.8),
+    ]  # fmt: skip
+    assert {(row["annotator"], row["reliability"], row["weight"]) for row in rows} == {
+        ("p-ann", 0.9, 1.0), ("p-bob", 0.5, 0.0),
+    }  # fmt: skip
+    [edited] = [row for row in rows if row["edited"]]
+    assert (edited["consensus"], edited["confidence"]) == (None, None)  # nobody else compared it
+    assert list(rows[0]) == COLUMNS
+
+
+def test_raw_judgments_say_what_their_annotator_is_worth(project, weighed, bob):
+    judge(TaskFactory(project=project, purpose="repeat", repeat_of=weighed, n_answers=3), bob, [1, 2, 3])
+
+    rows = list(judgment_rows(project=project))
+
+    assert [(row["reliability"], row["weight"]) for row in rows] == [(0.9, 1.0), (0.5, 0.0), (0.5, 0.0)]
+    assert [row["consensus_ranks"] for row in rows] == [(1, 2, 2)] * 3
+    assert {row["confidence"] for row in rows} == {0.8}
+
+
+def test_before_the_first_report_nothing_is_known_of_anybody(project, ann):
+    judge(TaskFactory(project=project), ann, [1, 2])
+    QualityReportFactory(project=project, state="queued", figures={})
+
+    [row] = preference_rows(project=project)
+    [raw] = judgment_rows(project=project)
+
+    worth = ("consensus", "confidence", "reliability", "weight")
+    assert {row[name] for name in worth} == {None}
+    assert {raw[name] for name in ("consensus_ranks", "confidence", "reliability", "weight")} == {None}

@@ -4,15 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from feedback.domain.errors import Invalid
+from feedback.domain.errors import Conflict, Invalid
 from feedback.models import Judgment
 from feedback.selectors.preference import preference_rows
 from feedback.selectors.snapshot import snapshot_people
+from feedback.services import snapshot as snapshot_services
 from feedback.services.snapshot import snapshot_create
+from modeling.data.preferences import read_preferences
+from modeling.spec import FileRef
 from tests.feedback.factories import (
+    ConsensusFactory,
     JudgmentFactory,
     MembershipFactory,
     ProjectFactory,
+    QualityReportFactory,
     SnapshotFactory,
     TaskFactory,
 )
@@ -162,3 +167,52 @@ def test_a_folder_left_by_a_crash_is_replaced(project, ann, tmp_path):
     assert {file.name for file in Path(second.files["preferences.jsonl"]["path"]).parent.iterdir()} == {
         "preferences.jsonl"
     }
+
+
+def test_a_snapshot_keeps_what_its_report_said_when_it_was_written(project, ann):
+    judgment = judge(project, ann, [1, 2])
+    report = QualityReportFactory(project=project, reliable={ann: (0.9, 1.0)})
+    consensus = ConsensusFactory(task=judgment.task, report=report, confidence=0.8)
+    snapshot, twin = snapshot_create(project=project), snapshot_create(project=project)
+
+    assert snapshot.files["preferences.jsonl"]["sha256"] == twin.files["preferences.jsonl"]["sha256"]
+    assert snapshot.filter["quality_report"] == report.pk
+    assert snapshot.filter["quality_computed_at"] == report.computed_at.isoformat()
+    [row] = lines(snapshot)
+    assert (row["consensus"], row["confidence"], row["reliability"], row["weight"]) == (True, 0.8, 0.9, 1.0)
+
+    consensus.delete()
+    later = QualityReportFactory(project=project, reliable={ann: (0.4, 0.0)})
+    ConsensusFactory(task=judgment.task, report=later, ranks=[2, 1], confidence=0.6)
+
+    assert lines(snapshot) == [row]
+    [again] = preference_rows(snapshot=snapshot)
+    assert (again["reliability"], again["weight"]) == (0.9, 1.0)
+    [new] = lines(snapshot_create(project=project))
+    assert (new["consensus"], new["confidence"], new["reliability"], new["weight"]) == (False, 0.6, 0.4, 0.0)
+
+
+def test_a_snapshot_never_mixes_two_reports(project, ann, monkeypatch, tmp_path):
+    judge(project, ann, [1, 2])
+    write = snapshot_services._write
+
+    def slow(*arguments, **more):
+        QualityReportFactory(project=project)
+        return write(*arguments, **more)
+
+    monkeypatch.setattr(snapshot_services, "_write", slow)
+
+    with pytest.raises(Conflict, match="make it again"):
+        snapshot_create(project=project)
+    assert list((tmp_path / "snapshots").iterdir()) == []
+
+
+def test_training_reads_a_snapshot_with_weights(project, ann):
+    judge(project, ann, [1, 2])
+    QualityReportFactory(project=project, reliable={ann: (0.9, 1.0)})
+    file = snapshot_create(project=project).files["preferences.jsonl"]
+
+    [pair] = read_preferences([FileRef(path=file["path"], sha256=file["sha256"])])
+
+    assert [json.loads(line)["weight"] for line in Path(file["path"]).read_text().splitlines()] == [1.0]
+    assert pair.chosen
