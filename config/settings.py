@@ -281,8 +281,12 @@ RECONCILE_S = env.float("RECONCILE_S", 15.0)
 ASSIGNMENTS_EXPIRE_S = env.float("ASSIGNMENTS_EXPIRE_S", 30.0)
 TURNS_WAKE_S = env.float("TURNS_WAKE_S", 5.0)
 """How often live turns are looked for whose worker died."""
+ERASURES_FINISH_S = env.float("ERASURES_FINISH_S", 600.0)
+"""How often texts are looked for that were stored by a request that ran while its author was erased."""
 ANSWER_PATIENCE_S = env.float("ANSWER_PATIENCE_S", 30.0)
 """How long a policy that is down is asked again for a live turn: a server that is being started loads its weights."""
+TASK_ACTIONS_S = env.float("TASK_ACTIONS_S", 30.0)
+"""How often changes of many tasks are looked for whose worker died."""
 QUALITY_REFRESH_S = env.float("QUALITY_REFRESH_S", 60.0)
 """How often projects are looked for whose figures have become old."""
 
@@ -320,7 +324,9 @@ CELERY_BEAT_SCHEDULE = {
     job: _every(job, seconds)
     for job, seconds in {
         "feedback.assignments_expire": ASSIGNMENTS_EXPIRE_S,
+        "feedback.erasures_finish": ERASURES_FINISH_S,
         "feedback.turns_wake": TURNS_WAKE_S,
+        "feedback.task_actions_go_on": TASK_ACTIONS_S,
         "feedback.quality_refresh": QUALITY_REFRESH_S,
         "alignment.rounds_advance_all": ROUNDS_ADVANCE_S,
         "alignment.runs_reap": RUN_REAP_S,

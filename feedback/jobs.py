@@ -4,12 +4,19 @@ from celery import shared_task
 
 from feedback.services import answering, quality_computing
 from feedback.services.assignment import assignments_expire
+from feedback.services.erasure import erasures_finish
 from feedback.services.quality import quality_refresh
+from feedback.services.task_action import task_action_run, task_actions_go_on
 
 
 @shared_task(name="feedback.assignments_expire")
 def expire_assignments() -> None:
     assignments_expire()
+
+
+@shared_task(name="feedback.erasures_finish")
+def finish_erasures() -> None:
+    erasures_finish()
 
 
 @shared_task(name="feedback.turn_answer")
@@ -31,3 +38,13 @@ def compute_quality(report_id: int) -> None:
 @shared_task(name="feedback.quality_refresh")
 def refresh_quality() -> None:
     quality_refresh()
+
+
+@shared_task(name="feedback.task_action")
+def run_task_action(action_id: int) -> None:
+    task_action_run(action_id=action_id)
+
+
+@shared_task(name="feedback.task_actions_go_on")
+def go_on_with_task_actions() -> None:
+    task_actions_go_on()

@@ -1,6 +1,7 @@
 import dataclasses
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -8,9 +9,11 @@ from rest_framework.response import Response
 
 from feedback.api.base import REFUSALS, ApiView, assignment_for, caller, project_for
 from feedback.api.errors import ErrorSerializer
+from feedback.domain.errors import Conflict
 from feedback.domain.messages import ROLES
 from feedback.domain.protocol import Editing, ProtocolKind, SkipReason
 from feedback.domain.scopes import Scope
+from feedback.domain.states import TaskPurpose
 from feedback.models import Assignment
 from feedback.selectors.assignment import assignment_view
 from feedback.selectors.draft import draft_of
@@ -125,6 +128,8 @@ class SkipApi(ApiView):
         data = self.InputSerializer(data=request.data)
         data.is_valid(raise_exception=True)
         values = data.validated_data
+        if assignment.task.purpose == TaskPurpose.LIVE:
+            raise Conflict(_("This is a turn of a conversation; skip it there."))
         assignment_release(
             assignment=assignment,
             annotator=caller(request),

@@ -3,6 +3,14 @@
 from django.urls import path
 
 from feedback.api.assignment import AssignmentApi, ClaimApi, DraftApi, PrefetchApi, ReportApi, SkipApi
+from feedback.api.conversation import (
+    ConversationApi,
+    ConversationEndApi,
+    ConversationsApi,
+    TurnAgainApi,
+    TurnsApi,
+    TurnSkipApi,
+)
 from feedback.api.export import DemonstrationsApi, JudgmentsApi, PreferencesApi
 from feedback.api.judgment import JudgmentApi, WorkApi
 from feedback.api.project import ProjectListApi
@@ -13,6 +21,32 @@ urlpatterns = [
     path("projects/<int:project_id>/claim/", ClaimApi.as_view(), name="api-claim"),
     path("projects/<int:project_id>/prefetch/", PrefetchApi.as_view(), name="api-prefetch"),
     path("projects/<int:project_id>/work/", WorkApi.as_view(), name="api-work"),
+    path("projects/<int:project_id>/conversations/", ConversationsApi.as_view(), name="api-conversations"),
+    path(
+        "projects/<int:project_id>/conversations/<int:conversation_id>/",
+        ConversationApi.as_view(),
+        name="api-conversation",
+    ),
+    path(
+        "projects/<int:project_id>/conversations/<int:conversation_id>/turns/",
+        TurnsApi.as_view(),
+        name="api-turns",
+    ),
+    path(
+        "projects/<int:project_id>/conversations/<int:conversation_id>/skip/",
+        TurnSkipApi.as_view(),
+        name="api-turn-skip",
+    ),
+    path(
+        "projects/<int:project_id>/conversations/<int:conversation_id>/again/",
+        TurnAgainApi.as_view(),
+        name="api-turn-again",
+    ),
+    path(
+        "projects/<int:project_id>/conversations/<int:conversation_id>/end/",
+        ConversationEndApi.as_view(),
+        name="api-conversation-end",
+    ),
     path("projects/<int:project_id>/prompts/", PromptsApi.as_view(), name="api-prompts"),
     path("projects/<int:project_id>/preferences/", PreferencesApi.as_view(), name="api-preferences"),
     path("projects/<int:project_id>/judgments/", JudgmentsApi.as_view(), name="api-judgments"),

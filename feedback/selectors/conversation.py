@@ -185,10 +185,9 @@ def live_offers(*, project: Project) -> list[Offer]:
     wanted = ProtocolOptions.from_json(live_protocol(project=project).options).live_sources
     offers = list(answer_source().offers(project=project))
     by_key = {offer.key: offer for offer in offers}
-    if missing := [key for key in wanted if key not in by_key]:
+    if not by_key.keys() >= set(wanted):  # which one is missing is nothing that an annotator may know
         raise Invalid(
-            _("%(keys)s cannot be asked any more. The project's admin can choose other policies in its settings.")
-            % {"keys": ", ".join(missing)}
+            _("A policy of this comparison cannot be asked any more. The project's admin can choose another one.")
         )
     if wanted:
         return [by_key[key] for key in wanted]

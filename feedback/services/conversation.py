@@ -6,7 +6,7 @@ Every call may be repeated: the same message under the same number is one turn, 
 import datetime as dt
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,7 +16,7 @@ from feedback.domain.messages import Message, check_text, messages_sha256
 from feedback.domain.protocol import ProtocolOptions, SkipReason
 from feedback.domain.states import AssignmentState, ConversationState, Role, Split, TurnState
 from feedback.domain.verdict import Verdict
-from feedback.models import Conversation, Membership, Project, Prompt, Response, Task, Turn, TurnAnswer, User
+from feedback.models import Batch, Conversation, Membership, Project, Prompt, Response, Task, Turn, TurnAnswer, User
 from feedback.selectors.conversation import (
     live_offers,
     live_protocol,
@@ -251,4 +251,5 @@ def _leave_unjudged(turn: Turn, reason: SkipReason, note: str) -> None:
     assert assignment is not None, "a turn that is ready has its task and assignment"
     if assignment.state == AssignmentState.HELD:
         assignment_release(assignment=assignment, annotator=assignment.annotator, reason=reason, note=note)
-    Task.objects.filter(pk=assignment.task_id).update(overlap=0, open_slots=0)
+    if Task.objects.filter(pk=assignment.task_id, overlap__gt=0).update(overlap=0, open_slots=0):
+        Batch.objects.filter(pk=assignment.task.batch_id).update(n_wanted=F("n_wanted") - 1)

@@ -62,6 +62,12 @@ def person_erase(*, user: User, by: User | None) -> None:
     user.refresh_from_db()
 
 
+def erasures_finish() -> int:
+    """Take away what requests that ran while their author was erased stored afterwards; return how many texts."""
+    late = Judgment.objects.filter(annotator__erased_at__isnull=False).exclude(rationale="", edited_answer="")
+    return late.update(rationale="", edited_answer="", edited_item=None)
+
+
 def _leave_projects(user: User, by: User | None) -> None:
     own = Membership.objects.filter(user=user)
     for project in Project.objects.filter(memberships__in=own.filter(is_active=True)).distinct():

@@ -62,7 +62,8 @@ def test_the_next_task_can_be_prefetched_and_is_claimed_after_a_skip(client_of, 
 
     following = client.post(prefetch).json()["assignment_id"]
     assert client.post(url).json()["assignment_id"] == in_hand != following
-    skipped = client.post(f"/api/v1/assignments/{in_hand}/skip/", {"reason": "expertise", "note": "Chess", "active_s": 7}, "json")
+    reason = {"reason": "expertise", "note": "Chess", "active_s": 7}
+    skipped = client.post(f"/api/v1/assignments/{in_hand}/skip/", reason, "json")
 
     assert skipped.status_code == 204
     assert client.post(url).json()["assignment_id"] == following

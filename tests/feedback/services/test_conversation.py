@@ -373,7 +373,7 @@ def test_what_is_missing_is_said(project, annie, source, monkeypatch):
     protocol = project.protocols.get()
     protocol.options = {"live_sources": ["new", "gone"]}
     protocol.save()
-    with pytest.raises(Invalid, match="gone"):
+    with pytest.raises(Invalid, match="cannot be asked any more"):
         conversation_start(project=project, annotator=annie, text="Hello?")
 
 

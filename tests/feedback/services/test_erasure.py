@@ -27,7 +27,7 @@ from feedback.models import (
 )
 from feedback.selectors.personal_data import personal_data
 from feedback.services.assignment import assignment_claim, assignment_release
-from feedback.services.erasure import ERASED, person_erase
+from feedback.services.erasure import ERASED, erasures_finish, person_erase
 from feedback.services.invitation import invitation_accept, invitation_create
 from feedback.services.person import token_create
 from tests.feedback.factories import (
@@ -242,3 +242,15 @@ def test_the_export_holds_nothing_of_others(traces, annie, project):
 
     assert len(sections["judgments"]) == 1
     assert "somebody else" not in json.dumps(sections, default=str)
+
+
+def test_a_text_that_was_on_its_way_during_the_erasure_goes_too(project, annie, admin):
+    person_erase(user=annie, by=admin)
+    late = JudgmentFactory(assignment__task__project=project, assignment__annotator=annie, rationale="I, Annie, think")
+    other = JudgmentFactory(assignment__task__project=project, rationale="Mine stays")
+
+    assert erasures_finish() == 1
+    late.refresh_from_db()
+    other.refresh_from_db()
+    assert (late.rationale, other.rationale) == ("", "Mine stays")
+    assert erasures_finish() == 0
