@@ -1,6 +1,8 @@
 """What the labeling app refuses. Every message is shown to the person who asked and says what to do."""
 # ruff: noqa: N818 - they read as what happened, and callers catch FeedbackError
 
+from django.utils.translation import gettext as _
+
 
 class FeedbackError(Exception):
     """Something a person asked for that cannot be done as asked; nothing was changed."""
@@ -30,7 +32,7 @@ class UploadRefused(Invalid):
     code = "upload_refused"
 
     def __init__(self, reason: str, line: int | None = None) -> None:
-        super().__init__(reason if line is None else f"Line {line}: {reason}")
+        super().__init__(reason if line is None else _("Line %(line)d: %(reason)s") % {"line": line, "reason": reason})
         self.line = line
         self.reason = reason
 

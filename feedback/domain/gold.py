@@ -65,5 +65,5 @@ def tolerance_check(tolerance: object) -> float:
 def purpose_check(purpose: object) -> TaskPurpose:
     """Return a purpose of tasks with a known answer. Raises: Invalid."""
     if purpose not in KNOWN:
-        raise Invalid(f"purpose must be one of {', '.join(KNOWN)}.")
+        raise Invalid(_("purpose must be one of %(known)s.") % {"known": ", ".join(KNOWN)})
     return TaskPurpose(str(purpose))

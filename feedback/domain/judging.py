@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from feedback.domain.errors import Invalid, RankError
 from feedback.domain.messages import MAX_TEXT_LENGTH, check_text
@@ -101,7 +102,7 @@ def _check_written(verdict: Verdict) -> Verdict:
     if not text:
         raise Invalid(_("Write the answer first."))
     if verdict != Verdict(edited_answer=verdict.edited_answer):
-        raise Invalid("No answers were shown with this task, so only an answer can be written.")
+        raise Invalid(_("No answers were shown with this task, so only an answer can be written."))
     return Verdict(edited_answer=text)
 
 
@@ -111,13 +112,13 @@ def _check_ranks(verdict: Verdict, kind: ProtocolKind, options: ProtocolOptions,
     if len(given) == n_answers and all(rank is None for rank in given) and _may_be_unranked(verdict, kind):
         return none
     if kind == ProtocolKind.RATE:
-        raise RankError("This task asks for ratings, not for an order.")
+        raise RankError(_("This task asks for ratings, not for an order."))
     if both := [position for position in verdict.cannot_judge if given[position : position + 1] != (None,)]:
         raise RankError(
             _("%(letters)s cannot be judged and have a rank; take one of the two away.") % {"letters": _letters(both)}
         )
     if kind in COMPARED and n_answers != 2:
-        raise Invalid(f"A comparison is of two answers, not of {n_answers}.")
+        raise Invalid(_("A comparison is of two answers, not of %(n)d.") % {"n": n_answers})
     ranks = validate_ranks(given, n_answers)
     _check_enough(ranks, verdict.cannot_judge, options.top_k)
     return tuple(ranks)
@@ -142,7 +143,7 @@ def _check_strength(verdict: Verdict, kind: ProtocolKind) -> int | None:
     strength = verdict.strength
     if kind not in COMPARED:
         if strength is not None:
-            raise Invalid("Only a comparison of two answers has a strength.")
+            raise Invalid(_("Only a comparison of two answers has a strength."))
         return None
     is_ranked = any(rank is not None for rank in verdict.ranks)
     if strength is None and not is_ranked:  # both are bad, or one could not be judged
@@ -150,19 +151,26 @@ def _check_strength(verdict: Verdict, kind: ProtocolKind) -> int | None:
     if isinstance(strength, bool) or strength not in Strength.values:
         raise Invalid(_("Say how much better the better answer is."))
     if not is_ranked or (strength == Strength.SAME) != (len(set(verdict.ranks)) == 1):
-        raise Invalid("strength and ranks contradict each other: 0 is for answers that are about the same.")
+        raise Invalid(_("strength and ranks contradict each other: 0 is for answers that are about the same."))
     return int(strength)
 
 
 def _check_ratings(verdict: Verdict, options: ProtocolOptions, n_answers: int) -> Mapping[str, tuple[Score, ...]]:
     known = {dimension.key: dimension for dimension in options.dimensions}
     if unknown := sorted(set(verdict.ratings) - set(known)):
-        raise Invalid(f"There is no scale {', '.join(unknown)} in this task.")
+        raise Invalid(_("There is no scale %(names)s in this task.") % {"names": ", ".join(unknown)})
     checked: dict[str, tuple[Score, ...]] = {}
     for key, dimension in known.items():
         scores = tuple(verdict.ratings.get(key, (None,) * n_answers))
         if len(scores) != n_answers:
-            raise Invalid(f"Rate all {n_answers} answers on {dimension.name}; {len(scores)} ratings were given.")
+            raise Invalid(
+                ngettext(
+                    "Rate all %(n)d answers on %(name)s; %(given)d rating was given.",
+                    "Rate all %(n)d answers on %(name)s; %(given)d ratings were given.",
+                    len(scores),
+                )
+                % {"n": n_answers, "name": dimension.name, "given": len(scores)}
+            )
         _check_scores(scores, verdict.cannot_judge, dimension.name, dimension.points)
         checked[key] = scores
     return checked
@@ -184,13 +192,18 @@ def _check_scores(scores: Sequence[Score], cannot_judge: Sequence[int], name: st
                 % {"letters": LETTERS[place]}
             )
         if isinstance(score, bool) or not isinstance(score, int) or not 1 <= score <= points:
-            raise Invalid(f"A rating on {name} is a whole number from 1 to {points}.")
+            raise Invalid(
+                _("A rating on %(name)s is a whole number from 1 to %(points)d.") % {"name": name, "points": points}
+            )
 
 
 def _check_flags(flags: Sequence[tuple[int, str]], n_answers: int) -> tuple[tuple[int, str], ...]:
     _check_positions([position for position, _name in flags], n_answers)
     if unknown := sorted({str(name) for _position, name in flags} - set(Flag.values)):
-        raise Invalid(f"There is no flag {', '.join(unknown)[:200]}; choose from {', '.join(Flag.values)}.")
+        raise Invalid(
+            _("There is no flag %(names)s; choose from %(known)s.")
+            % {"names": ", ".join(unknown)[:200], "known": ", ".join(Flag.values)}
+        )
     return tuple(sorted({(position, str(name)) for position, name in flags}))
 
 
@@ -204,7 +217,7 @@ def _check_edited(verdict: Verdict, options: ProtocolOptions, n_answers: int) ->
             raise Invalid(_("Improve the best answer, or write a better one."))
         return {"edited_answer": "", "edited_position": None}
     if options.editing == Editing.NO:
-        raise Invalid("This task asks for no improved answer.")
+        raise Invalid(_("This task asks for no improved answer."))
     if position is not None:
         _check_positions([position], n_answers)
         if position in verdict.cannot_judge:
@@ -219,7 +232,9 @@ def _check_text(text: str) -> str:
 
 def _check_positions(positions: Sequence[int], n_answers: int) -> tuple[int, ...]:
     if any(isinstance(position, bool) or position not in range(n_answers) for position in positions):
-        raise Invalid(f"This task has {n_answers} answers: {', '.join(LETTERS[:n_answers])}.")
+        raise Invalid(
+            _("This task has %(n)d answers: %(letters)s.") % {"n": n_answers, "letters": ", ".join(LETTERS[:n_answers])}
+        )
     return tuple(sorted(set(positions)))
 
 

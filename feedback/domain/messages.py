@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
+from django.utils.translation import gettext as _
+
 from feedback.domain.errors import Invalid
 
 ROLES = ("system", "user", "assistant")
@@ -24,35 +26,49 @@ class Message(TypedDict):
 
 
 def check_text(text: object, what: str, *, max_length: int = MAX_TEXT_LENGTH, empty: bool = False) -> str:
-    """Return a text that every supported database can store. Raises: Invalid."""
+    """Return a text that every supported database can store; a refusal begins with `what`. Raises: Invalid."""
     if not isinstance(text, str):
-        raise Invalid(f"{what} must be a text.")
+        raise Invalid(_("%(what)s must be a text.") % {"what": what})
     if not empty and not text.strip():
-        raise Invalid(f"{what} is empty.")
+        raise Invalid(_("%(what)s is empty.") % {"what": what})
     if len(text) > max_length:
-        raise Invalid(f"{what} has {len(text):,} characters; at most {max_length:,} are accepted.")
+        raise Invalid(
+            _("%(what)s has %(length)s characters; at most %(max)s are accepted.")
+            % {"what": what, "length": f"{len(text):,}", "max": f"{max_length:,}"}
+        )
     if found := _UNSTORABLE.search(text):
-        raise Invalid(f"{what} contains the character U+{ord(found[0]):04X}, which cannot be stored; remove it.")
+        raise Invalid(
+            _("%(what)s contains the character %(character)s, which cannot be stored; remove it.")
+            % {"what": what, "character": f"U+{ord(found[0]):04X}"}
+        )
     return text
 
 
 def check_messages(value: object, what: str = "messages", *, last: str = "user") -> list[Message]:
     """Return a conversation that ends with the turn of `last`; other keys of a message are dropped. Raises: Invalid."""
     if not isinstance(value, list) or not value:
-        raise Invalid(f'{what} must be a list of messages like {{"role": "user", "content": "..."}}.')
+        raise Invalid(
+            _('%(what)s must be a list of messages like {"role": "user", "content": "..."}.') % {"what": what}
+        )
     if len(value) > MAX_MESSAGES:
-        raise Invalid(f"{what} has {len(value)} messages; at most {MAX_MESSAGES} are accepted.")
+        raise Invalid(
+            _("%(what)s has %(n)d messages; at most %(max)d are accepted.")
+            % {"what": what, "n": len(value), "max": MAX_MESSAGES}
+        )
     messages = [_check_message(message, f"{what}[{index}]") for index, message in enumerate(value)]
     if any(message["role"] == "system" for message in messages[1:]):
-        raise Invalid(f"{what}: only the first message may be the system's.")
+        raise Invalid(_("%(what)s: only the first message may be the system's.") % {"what": what})
     if messages[-1]["role"] != last:
-        raise Invalid(f"{what}: the last message must be the {last}'s, not the {messages[-1]['role']}'s.")
+        raise Invalid(
+            _("%(what)s: the last message must be the %(last)s's, not the %(role)s's.")
+            % {"what": what, "last": last, "role": messages[-1]["role"]}
+        )
     return messages
 
 
 def _check_message(message: object, what: str) -> Message:
     if not isinstance(message, dict) or message.get("role") not in ROLES:
-        raise Invalid(f"{what} needs a role: system, user or assistant.")
+        raise Invalid(_("%(what)s needs a role: system, user or assistant.") % {"what": what})
     return {"role": message["role"], "content": check_text(message.get("content"), f"{what}.content")}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import IntegerChoices, TextChoices
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from feedback.domain.errors import Invalid
@@ -129,7 +130,7 @@ class ProtocolOptions:
         """Build from what is stored or was sent. Raises: Invalid."""
         known = {field.name for field in dataclasses.fields(cls)}
         if unknown := sorted(set(data) - known):
-            raise Invalid(f"A protocol has no option {', '.join(unknown)}.")
+            raise Invalid(gettext("A protocol has no option %(names)s.") % {"names": ", ".join(unknown)})
         values = dict(data)
         for name in ("dimensions", "masked_names", "live_sources"):
             values[name] = _list(values.get(name, ()), name)
@@ -151,46 +152,49 @@ class ProtocolOptions:
         self._check_ranking(kind)
         self._check_live()
         if not all(isinstance(name, str) and name.strip() for name in self.masked_names):
-            raise Invalid("A masked name must not be empty.")
+            raise Invalid(gettext("A masked name must not be empty."))
         if not isinstance(self.warnings, Mapping) or not all(
             isinstance(text, str) for item in self.warnings.items() for text in item
         ):
-            raise Invalid("warnings must map tags to sentences.")
+            raise Invalid(gettext("warnings must map tags to sentences."))
 
     def _check_dimensions(self, kind: ProtocolKind) -> None:
         if kind == ProtocolKind.RATE and not self.dimensions:
-            raise Invalid("Rating needs at least one scale.")
+            raise Invalid(gettext("Rating needs at least one scale."))
         if len(self.dimensions) > MAX_DIMENSIONS:
-            raise Invalid(f"At most {MAX_DIMENSIONS} scales fit beside an answer, not {len(self.dimensions)}.")
+            raise Invalid(
+                gettext("At most %(max)d scales fit beside an answer, not %(n)d.")
+                % {"max": MAX_DIMENSIONS, "n": len(self.dimensions)}
+            )
         for dimension in self.dimensions:
             _check_dimension(dimension)
         if len({dimension.key for dimension in self.dimensions}) < len(self.dimensions):
-            raise Invalid("Every scale needs a key of its own.")
+            raise Invalid(gettext("Every scale needs a key of its own."))
 
     def _check_ranking(self, kind: ProtocolKind) -> None:
         if isinstance(self.top_k, bool) or not isinstance(self.top_k, int) or not 0 <= self.top_k <= MAX_ANSWERS:
-            raise Invalid(f"top_k must be a whole number from 0 to {MAX_ANSWERS}.")
+            raise Invalid(gettext("top_k must be a whole number from 0 to %(max)d.") % {"max": MAX_ANSWERS})
         if self.top_k and kind != ProtocolKind.RANK:
-            raise Invalid("Only a ranking can stop after the best few.")
+            raise Invalid(gettext("Only a ranking can stop after the best few."))
         if self.editing != Editing.NO and kind in (ProtocolKind.WRITE, ProtocolKind.LIVE):
-            raise Invalid("Answers can be improved in rankings, comparisons and ratings only.")
+            raise Invalid(gettext("Answers can be improved in rankings, comparisons and ratings only."))
 
     def _check_live(self) -> None:
         if len(self.live_sources) not in (0, 2):
-            raise Invalid("A live comparison has two sources.")
+            raise Invalid(gettext("A live comparison has two sources."))
         if isinstance(self.live_turns, bool) or self.live_turns not in range(1, MAX_LIVE_TURNS + 1):
-            raise Invalid(f"live_turns must be between 1 and {MAX_LIVE_TURNS}.")
+            raise Invalid(gettext("live_turns must be between 1 and %(max)d.") % {"max": MAX_LIVE_TURNS})
 
 
 def _list(value: Any, name: str) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
-        raise Invalid(f"{name} must be a list.")
+        raise Invalid(gettext("%(name)s must be a list.") % {"name": name})
     return tuple(value)
 
 
 def _dimension(data: Any) -> Dimension:
     if not isinstance(data, Mapping) or not {"key", "name"} <= set(data) <= {"key", "name", "low", "high", "points"}:
-        raise Invalid("A scale has a key, a name, and as it likes low, high and points.")
+        raise Invalid(gettext("A scale has a key, a name, and as it likes low, high and points."))
     return Dimension(**data)
 
 
@@ -198,18 +202,23 @@ def _editing(value: Any) -> Editing:
     try:
         return Editing(value)
     except ValueError as error:
-        raise Invalid(f"editing must be one of {', '.join(Editing.values)}.") from error
+        raise Invalid(gettext("editing must be one of %(known)s.") % {"known": ", ".join(Editing.values)}) from error
 
 
 def _check_dimension(dimension: Dimension) -> None:
     if not isinstance(dimension.key, str) or not _KEY.fullmatch(dimension.key):
-        raise Invalid(f"The key of a scale is a short word in small letters, not {dimension.key!r}.")
+        raise Invalid(
+            gettext("The key of a scale is a short word in small letters, not %(key)r.") % {"key": dimension.key}
+        )
     if not all(
         isinstance(text, str) and len(text) <= MAX_NAME_LENGTH
         for text in (dimension.name, dimension.low, dimension.high)
     ):
-        raise Invalid(f"The texts of the scale {dimension.key} have at most {MAX_NAME_LENGTH} characters.")
+        raise Invalid(
+            gettext("The texts of the scale %(key)s have at most %(max)d characters.")
+            % {"key": dimension.key, "max": MAX_NAME_LENGTH}
+        )
     if not dimension.name.strip():
-        raise Invalid(f"The scale {dimension.key} needs a name.")
+        raise Invalid(gettext("The scale %(key)s needs a name.") % {"key": dimension.key})
     if isinstance(dimension.points, bool) or dimension.points not in range(2, 12):
-        raise Invalid(f"The scale {dimension.key} must have 2 to 11 points.")
+        raise Invalid(gettext("The scale %(key)s must have 2 to 11 points.") % {"key": dimension.key})

@@ -5,6 +5,7 @@ import string
 from collections.abc import Collection, Sequence
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from feedback.domain.errors import RankError
 
@@ -30,10 +31,17 @@ def validate_ranks(ranks: Sequence[Rank], n_items: int) -> list[Rank]:
     Takes dense (1, 1, 2) and competition ranks (1, 1, 3); what has no rank keeps none. Raises: RankError.
     """
     if len(ranks) != n_items:
-        raise RankError(f"Rank all {n_items} answers; {len(ranks)} ranks were given.")
+        raise RankError(
+            ngettext(
+                "Rank all %(n)d answers; %(given)d rank was given.",
+                "Rank all %(n)d answers; %(given)d ranks were given.",
+                len(ranks),
+            )
+            % {"n": n_items, "given": len(ranks)}
+        )
     given = [rank for rank in ranks if rank is not None]
     if any(isinstance(rank, bool) or not isinstance(rank, int) for rank in given):
-        raise RankError("Every rank must be a whole number; 1 is the best.")
+        raise RankError(_("Every rank must be a whole number; 1 is the best."))
     normal = [1 + sum(other < rank for other in given) for rank in given]
     dense = [1 + len({other for other in given if other < rank}) for rank in given]
     if given not in (normal, dense):
@@ -70,7 +78,10 @@ def letter_position(letter: str, n_items: int) -> int:
     """Return the position that is shown under a letter. Raises: RankError."""
     expected = LETTERS[:n_items]
     if len(letter) != 1 or letter not in expected:
-        raise RankError(f"{letter[:20]!r} is none of the shown letters: {', '.join(expected) or 'there are none'}.")
+        raise RankError(
+            _("%(letter)r is none of the shown letters: %(letters)s.")
+            % {"letter": letter[:20], "letters": ", ".join(expected) or _("there are none")}
+        )
     return expected.index(letter)
 
 
@@ -78,5 +89,7 @@ def ranks_by_letter(ranks: dict[str, Rank], n_items: int) -> list[Rank]:
     """Return ranks by shown position from {"A": 1, "B": 2}. Raises: RankError."""
     expected = list(LETTERS[:n_items])
     if sorted(ranks) != expected:
-        raise RankError(f"Give a rank to each of the letters {', '.join(expected)} and to no other.")
+        raise RankError(
+            _("Give a rank to each of the letters %(letters)s and to no other.") % {"letters": ", ".join(expected)}
+        )
     return [ranks[letter] for letter in expected]
