@@ -6,7 +6,7 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext_lazy as _
 
-from alignment.domain.chart import line_chart
+from feedback.domain.chart import line_chart
 
 register = template.Library()
 

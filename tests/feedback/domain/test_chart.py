@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from alignment.domain.chart import BOTTOM, HEIGHT, LEFT, MAX_ROWS, RIGHT, TOP, WIDTH, line_chart, nice_ticks
+from feedback.domain.chart import BOTTOM, HEIGHT, LEFT, MAX_ROWS, RIGHT, TOP, WIDTH, line_chart, nice_ticks
 
 
 def test_the_corners_of_a_curve_lie_in_the_corners_of_the_box():
