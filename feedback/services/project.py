@@ -1,17 +1,29 @@
 """Projects and the versions of what they ask annotators for."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from feedback.domain.errors import Conflict, Invalid
+from feedback.domain.gold import ORDERED
 from feedback.domain.messages import check_text
 from feedback.domain.protocol import ProtocolKind, ProtocolOptions
 from feedback.domain.states import Role
 from feedback.models import Project, Protocol, User
+from feedback.selectors.gold import known_in_use_exists
 from feedback.services.person import member_add
+
+SETTINGS = frozenset(
+    {
+        "name", "description", "overlap", "lease_s", "answers_per_task", "prompts_per_batch", "gold_share",
+        "repeat_share", "qualification_pass",
+    }
+)  # fmt: skip
+"""Fields of a project that its admins change."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,27 +39,15 @@ def project_create(
     *,
     name: str,
     created_by: User,
-    description: str = "",
     guidelines: str = "",
     kind: ProtocolKind = ProtocolKind.RANK,
     options: ProtocolOptions | None = None,
-    overlap: int = 1,
-    lease_s: int = 1_800,
-    answers_per_task: int = 4,
-    prompts_per_batch: int = 300,
     is_demo: bool = False,
+    **settings: Any,
 ) -> Project:
     """Make a project with the first version of its protocol; its maker is its admin. Raises: Invalid, Conflict."""
-    project = Project(
-        name=name.strip(),
-        description=description,
-        overlap=overlap,
-        lease_s=lease_s,
-        answers_per_task=answers_per_task,
-        prompts_per_batch=prompts_per_batch,
-        is_demo=is_demo,
-        created_by=created_by,
-    )
+    _check_names(settings)
+    project = Project(name=name.strip(), is_demo=is_demo, created_by=created_by, **settings)
     _check(project)
     with transaction.atomic():
         _save(project)
@@ -71,8 +71,7 @@ def project_update(
     Old judgments keep their version, open batches the overlap they began with, and their tasks a kind that can judge
     them. Raises: Invalid, Conflict.
     """
-    known = {"name", "description", "overlap", "lease_s", "answers_per_task", "prompts_per_batch"}
-    assert set(changes) <= known, f"not a setting of a project: {sorted(set(changes) - known)}"
+    _check_names(changes)
     for field, value in changes.items():
         setattr(project, field, value)
     _check(project)
@@ -86,13 +85,23 @@ def project_update(
             before.options if options is None else options,
         )
         if asked != before:
+            _check_known(project, asked)
             _protocol_add(project, asked, number=latest.number + 1, by=by)
     return project
 
 
+def _check_names(settings: Mapping[str, Any]) -> None:
+    assert set(settings) <= SETTINGS, f"not a setting of a project: {sorted(set(settings) - SETTINGS)}"
+
+
+def _check_known(project: Project, asked: _Asked) -> None:
+    if asked.kind not in ORDERED and known_in_use_exists(project=project):
+        raise Conflict(_("There are known answers in use, and they are orders; retire them first."))
+
+
 def _check(project: Project) -> None:
-    for field in ("name", "description"):
-        check_text(getattr(project, field), f"The {field}", empty=True)
+    check_text(project.name, _("The name"), empty=True)
+    check_text(project.description, _("The description"), empty=True)
     try:
         project.full_clean(validate_unique=False)
     except ValidationError as error:
@@ -105,11 +114,13 @@ def _save(project: Project) -> None:
         with transaction.atomic():
             project.save()
     except IntegrityError as error:
-        raise Conflict(f"There is a project {project.name} already; choose another name.") from error
+        raise Conflict(
+            _("There is a project %(name)s already; choose another name.") % {"name": project.name}
+        ) from error
 
 
 def _protocol_add(project: Project, asked: _Asked, *, number: int, by: User) -> Protocol:
-    check_text(asked.guidelines, "The guidelines", max_length=50_000, empty=True)
+    check_text(asked.guidelines, _("The guidelines"), max_length=50_000, empty=True)
     asked.options.validate(asked.kind)
     return Protocol.objects.create(
         project=project,

@@ -27,6 +27,7 @@ from feedback.views.protocol_form import ProtocolForm, protocol_initial
 from feedback.views.rendering import go, page
 
 NUMBER_FIELDS = ("overlap", "lease_s", "answers_per_task", "prompts_per_batch")
+KNOWN_FIELDS = ("gold_share", "repeat_share", "qualification_pass")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +52,7 @@ class ProjectForm(forms.ModelForm):
 
     class Meta:
         model = Project
-        fields = ("name", "description", "overlap", "lease_s", "answers_per_task", "prompts_per_batch")
+        fields = ("name", "description", *NUMBER_FIELDS, *KNOWN_FIELDS)
         labels = {
             "name": gettext_lazy("Name"),
             "description": gettext_lazy("Description"),
@@ -59,6 +60,9 @@ class ProjectForm(forms.ModelForm):
             "lease_s": gettext_lazy("Lease, seconds"),
             "answers_per_task": gettext_lazy("Answers a task"),
             "prompts_per_batch": gettext_lazy("Prompts a batch"),
+            "gold_share": gettext_lazy("Share of gold tasks"),
+            "repeat_share": gettext_lazy("Share of repeats"),
+            "qualification_pass": gettext_lazy("Share to qualify"),
         }
         help_texts = {
             "description": gettext_lazy("One or two sentences for the list of projects."),
@@ -68,8 +72,16 @@ class ProjectForm(forms.ModelForm):
                 "From 2 to 9; a comparison always has two. Four ranked give six comparisons for one reading."
             ),
             "prompts_per_batch": gettext_lazy("How many tasks a round asks for."),
+            "gold_share": gettext_lazy("From 0 to 0.5. At 0.1 every tenth task has a known answer, hidden."),
+            "repeat_share": gettext_lazy("From 0 to 0.5. Of the tasks that a person judged before and gets once more."),
+            "qualification_pass": gettext_lazy("From 0 to 1. So many qualification tasks a newcomer must get right."),
         }
-        widgets = {"description": forms.Textarea(attrs={"rows": 2})}
+        widgets = {
+            "description": forms.Textarea(attrs={"rows": 2}),
+            "gold_share": forms.NumberInput(attrs={"min": "0", "max": "0.5", "step": "0.01"}),
+            "repeat_share": forms.NumberInput(attrs={"min": "0", "max": "0.5", "step": "0.01"}),
+            "qualification_pass": forms.NumberInput(attrs={"min": "0", "max": "1", "step": "0.01"}),
+        }
 
     def clean_guidelines(self) -> str:
         """Undo what browsers do to the ends of lines: text that nobody changed must not become a new version."""
@@ -156,7 +168,7 @@ def _form_page(request: Request, form: ProjectForm, asked: ProtocolForm, context
     return page(
         request,
         "feedback/project_form.html",
-        {**context, "form": form, "asked": asked, "number_fields": NUMBER_FIELDS},
+        {**context, "form": form, "asked": asked, "number_fields": NUMBER_FIELDS, "known_fields": KNOWN_FIELDS},
         fragment="feedback/fragments/project_form.html",
         status=status,
     )

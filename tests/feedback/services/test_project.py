@@ -6,8 +6,9 @@ from feedback.domain.errors import Conflict, Invalid
 from feedback.domain.protocol import DEFAULT_DIMENSIONS, Dimension, Editing, ProtocolKind, ProtocolOptions
 from feedback.domain.states import Role
 from feedback.selectors.project import membership_roles, protocol_current, protocol_for, protocol_list
+from feedback.services.gold import gold_retire
 from feedback.services.project import project_create, project_update
-from tests.feedback.factories import BatchFactory, ProjectFactory, UserFactory
+from tests.feedback.factories import BatchFactory, GoldFactory, ProjectFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +34,9 @@ def test_a_project_begins_with_guidelines_and_an_admin():
         ({"lease_s": 59}, "lease_s"),
         ({"answers_per_task": 10}, "answers_per_task"),
         ({"prompts_per_batch": 0}, "prompts_per_batch"),
+        ({"gold_share": 0.6}, "gold_share"),
+        ({"repeat_share": -0.1}, "repeat_share"),
+        ({"qualification_pass": 1.1}, "qualification_pass"),
         ({"guidelines": "x" * 50_001}, "guidelines"),
     ],
 )
@@ -125,3 +129,26 @@ def test_a_task_is_done_under_the_newest_version_that_can_judge_it():
     kinds = {n: protocol_for(project=project, n_answers=n).kind for n in (0, 2, 4)}
 
     assert kinds == {0: "write", 2: "pairwise", 4: "rank"}
+
+
+def test_a_kind_without_an_order_waits_until_the_known_answers_are_retired():
+    project = ProjectFactory()
+    gold = GoldFactory(task__project=project)
+    project_update(project=project, by=project.created_by, kind=ProtocolKind.PAIRWISE)
+    with pytest.raises(Conflict, match="retire them first"):
+        project_update(
+            project=project,
+            by=project.created_by,
+            kind=ProtocolKind.RATE,
+            options=ProtocolOptions(dimensions=DEFAULT_DIMENSIONS),
+        )
+    assert protocol_current(project=project).kind == ProtocolKind.PAIRWISE
+
+    gold_retire(gold=gold, by=project.created_by)
+    project_update(
+        project=project,
+        by=project.created_by,
+        kind=ProtocolKind.RATE,
+        options=ProtocolOptions(dimensions=DEFAULT_DIMENSIONS),
+    )
+    assert protocol_current(project=project).kind == ProtocolKind.RATE

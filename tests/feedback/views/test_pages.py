@@ -19,6 +19,9 @@ PROJECT = {
     "lease_s": 600,
     "answers_per_task": 3,
     "prompts_per_batch": 50,
+    "gold_share": 0.1,
+    "repeat_share": 0.05,
+    "qualification_pass": 0.8,
     "kind": "rank",
 }
 
