@@ -75,7 +75,7 @@ class ClaimApi(ApiView):
     )
     def post(self, request: Request, project_id: int) -> Response:
         project = project_for(request, project_id, "feedback.annotate_project")
-        assignment = assignment_claim(project=project, annotator=caller(request))
+        assignment = assignment_claim(project=project, annotator=caller(request), show=True)
         if assignment is None:
             return Response(status=204)
         return _answer(assignment_show(assignment=assignment))

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
+from django.utils.translation import gettext as _
 from drf_spectacular.openapi import AutoSchema
 from rest_framework.exceptions import PermissionDenied as ApiPermissionDenied
 from rest_framework.parsers import BaseParser, JSONParser
@@ -19,7 +20,7 @@ from feedback.api.schema import ApiTokenScheme
 from feedback.domain.errors import UploadTooLarge
 from feedback.domain.scopes import Scope
 from feedback.models import Assignment, Project, User
-from feedback.selectors.assignment import assignment_get
+from feedback.selectors.assignment import assignment_get, assignment_own
 from feedback.selectors.project import project_get
 
 __all__ = [
@@ -43,7 +44,7 @@ class HasScope(BasePermission):
         scopes = getattr(request.auth, "scopes", [])
         if scope is None or not scopes or scope in scopes:
             return True
-        raise ApiPermissionDenied(f"This key lacks the scope {scope}.", code="scope_missing")
+        raise ApiPermissionDenied(_("This key lacks the scope %(scope)s.") % {"scope": scope}, code="scope_missing")
 
 
 class ApiView(APIView):
@@ -61,7 +62,9 @@ class ApiView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse a body by its announced size before anything reads it, then look at the key."""
         if int(request.META.get("CONTENT_LENGTH") or 0) > self.max_body_bytes:
-            raise UploadTooLarge(f"At most {self.max_body_bytes / 2**20:.0f} MB are accepted; send less at once.")
+            raise UploadTooLarge(
+                _("At most %(max).0f MB are accepted; send less at once.") % {"max": self.max_body_bytes / 2**20}
+            )
         super().initial(request, *args, **kwargs)
 
 
@@ -84,6 +87,9 @@ def assignment_for(request: Request, assignment_id: int) -> Assignment:
 
     Raises: Http404 for strangers to its project, PermissionDenied for members who are not its annotator.
     """
+    own = assignment_own(assignment_id=assignment_id, annotator=caller(request))
+    if own is not None:
+        return own
     assignment = assignment_get(assignment_id=assignment_id)
     if assignment is None:
         raise Http404

@@ -10,7 +10,7 @@ from feedback.domain.protocol import ProtocolKind
 from feedback.domain.scopes import Scope
 from feedback.selectors.judgment import judgment_verdict
 from feedback.selectors.work import OwnJudgment, own_judgments
-from feedback.services.judgment import judgment_submit
+from feedback.services.judgment import assignment_judge
 
 PAGE = 50
 """Judgments listed at once."""
@@ -44,8 +44,8 @@ class JudgmentApi(ApiView):
         data = self.InputSerializer(data=request.data)
         data.is_valid(raise_exception=True)
         values = data.validated_data
-        submitted = judgment_submit(
-            assignment_id=assignment_id,
+        submitted = assignment_judge(
+            assignment=assignment,
             annotator=caller(request),
             verdict=verdict_by_letter(values, len(assignment.order)),
             client_key=values["client_key"],

@@ -11,9 +11,10 @@ from feedback.domain.masking import names_masked
 from feedback.domain.messages import Message
 from feedback.domain.protocol import ProtocolKind, ProtocolOptions
 from feedback.domain.ranking import LETTERS
-from feedback.domain.states import AssignmentState, TaskPurpose
+from feedback.domain.states import AssignmentState, Role, TaskPurpose
 from feedback.models import Assignment, Project, User
 from feedback.selectors.project import protocol_for
+from feedback.selectors.task import items_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,22 +53,51 @@ def assignments_held(*, project: Project, annotator: User) -> QuerySet[Assignmen
 
     The turns of a live conversation are no part of the queue; each stays with the person who wrote it.
     """
-    return (
-        Assignment.objects.filter(
-            task__project=project,
-            annotator=annotator,
-            state=AssignmentState.HELD,
-            lease_expires_at__gt=timezone.now(),
-        )
-        .exclude(task__purpose=TaskPurpose.LIVE)
-        .select_related("task__project", "protocol")
-        .order_by(F("shown_at").asc(nulls_last=True), "pk")
-    )
+    held = _of_queue(project, annotator).filter(lease_expires_at__gt=timezone.now())
+    return held.select_related("task__project", "protocol")
+
+
+def _of_queue(project: Project, annotator: User) -> QuerySet[Assignment]:
+    held = Assignment.objects.filter(task__project=project, annotator=annotator, state=AssignmentState.HELD)
+    return held.exclude(task__purpose=TaskPurpose.LIVE).order_by(F("shown_at").asc(nulls_last=True), "pk")
+
+
+@dataclasses.dataclass(frozen=True)
+class Leases:
+    """Ids of what somebody holds of a queue, by whether the time has run out; the one in hand comes first."""
+
+    running: list[int]
+    run_out: list[int]
+
+
+def leases_held(*, project: Project, annotator: User) -> Leases:
+    """Return what the annotator holds of the queue, read again from the database."""
+    now = timezone.now()
+    held = list(_of_queue(project, annotator).values_list("pk", "lease_expires_at"))
+    return Leases([pk for pk, until in held if until > now], [pk for pk, until in held if until <= now])
 
 
 def assignment_get(*, assignment_id: int) -> Assignment | None:
     """Return any assignment with its task, project and annotator; who may see it is the caller's question."""
     return Assignment.objects.select_related("task__project", "annotator", "protocol").filter(pk=assignment_id).first()
+
+
+def assignment_own(*, assignment_id: int, annotator: User) -> Assignment | None:
+    """Return an assignment of this person, if they are an annotator of its project today."""
+    assignment = (
+        Assignment.objects.select_related("task__project", "protocol")
+        .filter(
+            pk=assignment_id,
+            annotator=annotator,
+            task__project__memberships__user=annotator,
+            task__project__memberships__role=Role.ANNOTATOR,
+            task__project__memberships__is_active=True,
+        )
+        .first()
+    )
+    if assignment is not None:
+        assignment.annotator = annotator
+    return assignment
 
 
 def assignment_view(*, assignment: Assignment) -> AssignmentView:
@@ -102,4 +132,4 @@ def _masked(message: Message, options: ProtocolOptions) -> Message:
 
 def answer_texts(*, assignment: Assignment) -> dict[int, str]:
     """Return the text of each item of the assignment's task, as it was sampled."""
-    return dict(assignment.task.items.values_list("item", "response__text"))
+    return {item.item: item.response.text for item in items_of(task=assignment.task)}

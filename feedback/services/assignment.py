@@ -18,37 +18,39 @@ from django.utils.translation import gettext as _
 from feedback.domain.errors import LeaseLost, NotAllowed
 from feedback.domain.messages import check_text
 from feedback.domain.protocol import SkipReason
-from feedback.domain.states import AssignmentState, Role, Standing
+from feedback.domain.states import AssignmentState, Role, Standing, TaskPurpose
 from feedback.domain.working_time import check_active_s
 from feedback.models import Assignment, Draft, Membership, Project, Task, User
-from feedback.selectors.assignment import assignment_live, assignments_held
+from feedback.selectors.assignment import assignment_get, assignments_held, leases_held
 from feedback.selectors.project import protocol_for
-from feedback.selectors.task import task_candidates
+from feedback.selectors.task import Place, items_of, queue_place, task_candidates, task_to_show, tasks_reserved
 from feedback.services.drawing import drawn_forget, task_drawn
 from feedback.services.standing import standing_check
 from feedback.services.transition import transition, transition_log
 
 PREFETCH_LEASE_S = 120
 """How long a task waits to be shown: a page that was opened in advance, not a coffee break."""
+_PREFETCH_LEASE = dt.timedelta(seconds=PREFETCH_LEASE_S)
 MAX_NOTE_LENGTH = 500
 """Why a task was skipped, in a sentence or two; what is longer is a report."""
-CANDIDATES = 32
-"""Tasks tried before looking again: with some dozens of annotators two rarely try the same one."""
+CANDIDATES = 16
+"""Tasks tried before looking again: so many people at once rarely wait for one another's task."""
 LOOKS = 20
-"""Looks for candidates before giving up: every look that fails means 32 tasks went to others in some milliseconds."""
+"""Looks for candidates before giving up: every look that fails means 16 tasks went to others in some milliseconds."""
+FRONT_EVERY_S = 60
+"""How long looks begin where the last one ended: so late comes what was freed, or made urgent, before that place."""
 EXPIRE_AT_ONCE = 1_000
 """Leases ended in one call; the rest waits for the next one, so that a request never pays for a whole night."""
 
 
-def assignment_claim(*, project: Project, annotator: User) -> Assignment | None:
+def assignment_claim(*, project: Project, annotator: User, show: bool = False) -> Assignment | None:
     """Return the annotator's live assignment, or else a new one, or None when nothing is left for this person to do.
+
+    With `show` the time of a new one starts at once, as `assignment_show` starts it.
 
     Raises: NotAllowed when the person is no annotator of the project, Halted when they get no task now.
     """
-    live = assignment_live(project=project, annotator=annotator)
-    if live is not None:
-        return live
-    return _find(_membership(project, annotator), n_before=0)
+    return _next(_membership(project, annotator), n_before=0, show=show)
 
 
 def assignment_prefetch(*, project: Project, annotator: User) -> Assignment | None:
@@ -58,10 +60,9 @@ def assignment_prefetch(*, project: Project, annotator: User) -> Assignment | No
     nothing is left. Raises: NotAllowed, Halted.
     """
     membership = _membership(project, annotator)
-    held = list(assignments_held(project=project, annotator=annotator)[:2])
-    if len(held) != 1:
-        return held[1] if held else None
-    found = _find(membership, n_before=1)
+    if not assignments_held(project=project, annotator=annotator).exists():
+        return None
+    found = _next(membership, n_before=1)
     if found is not None and found.protocol is None:
         found.protocol = protocol_for(project=project, n_answers=len(found.order))
         Assignment.objects.filter(pk=found.pk, protocol=None).update(protocol=found.protocol)
@@ -73,6 +74,8 @@ def assignment_show(*, assignment: Assignment) -> Assignment:
 
     It is judged under today's guidelines, or under those of the page that was made of it in advance.
     """
+    if assignment.shown_at is not None:
+        return assignment
     project = assignment.task.project
     protocol_id = assignment.protocol_id or protocol_for(project=project, n_answers=len(assignment.order)).pk
     now = timezone.now()
@@ -108,6 +111,10 @@ def assignment_release(
     with transaction.atomic():
         transition(obj=assignment, to=AssignmentState.RELEASED, actor=annotator, reason=why, **spent)
         Draft.objects.filter(assignment=assignment).delete()
+        # Skipped by the person whom it waited for: now it is everybody's.
+        Task.objects.filter(pk=assignment.task_id, purpose=TaskPurpose.LABEL, reserved_for=annotator).update(
+            reserved_for=None
+        )
         slot_give(task_id=assignment.task_id)
 
 
@@ -167,55 +174,76 @@ def slot_give(*, task_id: int) -> None:
     Task.objects.filter(pk=task_id).update(open_slots=F("open_slots") + 1)
 
 
-def _find(membership: Membership, *, n_before: int) -> Assignment | None:
+def _next(membership: Membership, *, n_before: int, show: bool = False) -> Assignment | None:
     """Return a further assignment for somebody who may hold `n_before` others, or the one that they hold already."""
     project, annotator = membership.project, membership.user
-    assignments_expire(project=project, annotator=annotator)
+    leases = leases_held(project=project, annotator=annotator)
+    if len(leases.running) > n_before:
+        return assignment_get(assignment_id=leases.running[n_before])
+    if leases.run_out:
+        assignments_expire(project=project, annotator=annotator)
     standing_check(membership=membership)
     drawn = task_drawn(membership=membership)
     if drawn is not None:
-        found = _take(membership, drawn.pk, n_before)
+        found = _take(membership, drawn.pk, n_before=n_before, show=show)
         if found is None or found.task_id != drawn.pk:
             drawn_forget(task=drawn)
         if found is not None:
             return found
     if membership.standing == Standing.LEARNING:
         return None
-    found = _claim(membership, n_before)
+    found = _claim(membership, n_before=n_before, show=show)
     if found is None and assignments_expire(project=project):
-        found = _claim(membership, n_before)
+        found = _claim(membership, n_before=n_before, show=show)
     return found
 
 
-def _claim(membership: Membership, n_before: int) -> Assignment | None:
-    project, annotator = membership.project, membership.user
-    # Concurrent annotators try the same few tasks in different orders; priorities are kept.
-    spread = random.Random(annotator.pk)  # noqa: S311 - a spread, not a secret
+def _claim(membership: Membership, *, n_before: int, show: bool) -> Assignment | None:
+    # Concurrent annotators try the same few tasks in different orders; batches and priorities are kept.
+    spread = random.Random(f"{membership.pk}:{membership.n_claims}")  # noqa: S311 - a spread, not a secret
+    for task in tasks_reserved(membership=membership)[:CANDIDATES]:
+        found = _take(membership, task.pk, n_before=n_before, show=show)
+        if found is not None:
+            return found
     for _look in range(LOOKS):
-        candidates = task_candidates(project=project, annotator=annotator, limit=CANDIDATES)
-        if not candidates:
+        places, position = _look_for(membership)
+        if not places:
             return None
-        for task_id, _priority in sorted(candidates, key=lambda candidate: (-candidate[1], spread.random())):
-            assignment = _take(membership, task_id, n_before)
-            if assignment is not None:
-                return assignment
+        for place in sorted(places, key=lambda place: (place.batch, -place.priority, spread.random())):
+            found = _take(membership, place.task, n_before=n_before, show=show, position=position)
+            if found is not None:
+                return found
     return None
 
 
-def _take(membership: Membership, task_id: int, n_before: int) -> Assignment | None:
-    project, annotator = membership.project, membership.user
+def _look_for(membership: Membership) -> tuple[list[Place], dict[str, Any]]:
+    """Return what to try, and the position to keep once one of it was taken."""
+    now = timezone.now().timestamp()
+    since = (membership.queue_position or {}).get("since", 0)
+    after = queue_place(membership=membership) if 0 <= now - since < FRONT_EVERY_S else None
+    passed, places = task_candidates(membership=membership, after=after, limit=CANDIDATES)
+    if not places and after is not None:
+        after = None
+        passed, places = task_candidates(membership=membership, after=None, limit=CANDIDATES)
+    return places, {"after": passed, "since": now if after is None else since}
+
+
+def _take(
+    membership: Membership, task_id: int, *, n_before: int, show: bool, position: dict[str, Any] | None = None
+) -> Assignment | None:
+    changes: dict[str, Any] = {"n_claims": F("n_claims") + 1}
+    if position is not None:
+        changes["queue_position"] = position
     try:
         with transaction.atomic():
             # Holds the membership's row until the end: a second device of the same person waits here, and then finds
-            # the assignment that this one makes.
-            if not _memberships(project, annotator).update(n_claims=F("n_claims") + 1):
-                raise _not_an_annotator(project)
-            held = list(assignments_held(project=project, annotator=annotator)[: n_before + 1])
-            if len(held) > n_before:
-                transaction.set_rollback(True)  # nothing new was handed out
-                return held[n_before]
+            # the counter raised. What this one holds was looked up after the counter was read, so that one of the two
+            # sees the other.
+            rows = _memberships(membership.project, membership.user).filter(n_claims=membership.n_claims)
+            if not rows.update(**changes):
+                return _overtaken(membership, n_before)
             if slot_take(task_id=task_id):
-                return _assign(annotator, task_id)
+                return _assign(membership, task_id, show=show)
             transaction.set_rollback(True)
             return None
     except IntegrityError:
@@ -223,26 +251,46 @@ def _take(membership: Membership, task_id: int, n_before: int) -> Assignment | N
         return None
 
 
-def _assign(annotator: User, task_id: int) -> Assignment:
-    expires_at = timezone.now() + dt.timedelta(seconds=PREFETCH_LEASE_S)
+def _overtaken(membership: Membership, n_before: int) -> Assignment | None:
+    """Return what another device of the same person got meanwhile, if it is still held."""
+    project, annotator = membership.project, membership.user
+    membership.n_claims = _membership(project, annotator).n_claims
+    leases = leases_held(project=project, annotator=annotator)
+    return assignment_get(assignment_id=leases.running[n_before]) if len(leases.running) > n_before else None
+
+
+def _assign(membership: Membership, task_id: int, *, show: bool) -> Assignment:
+    project, annotator = membership.project, membership.user
+    task = task_to_show(task_id=task_id)
+    task.project = project
+    now = timezone.now()
+    lease: dict[str, Any] = {"shown_at": None, "protocol": None, "lease_expires_at": now + _PREFETCH_LEASE}
+    if show:
+        lease = {
+            "shown_at": now,
+            "protocol": protocol_for(project=project, n_answers=len(_items(task))),
+            "lease_expires_at": now + dt.timedelta(seconds=project.lease_s),
+        }
     again = Assignment.objects.filter(task=task_id, annotator=annotator, state=AssignmentState.EXPIRED)
-    if again.update(state=AssignmentState.HELD, shown_at=None, protocol=None, lease_expires_at=expires_at):
-        assignment = Assignment.objects.select_related("task__project", "protocol").get(
-            task=task_id, annotator=annotator
-        )
+    if again.update(state=AssignmentState.HELD, **lease):
+        assignment = Assignment.objects.select_related("protocol").get(task=task_id, annotator=annotator)
+        assignment.task, assignment.annotator = task, annotator
         before: str = AssignmentState.EXPIRED
     else:
-        task = Task.objects.select_related("project").get(pk=task_id)
         assignment = Assignment.objects.create(
-            task=task, annotator=annotator, order=_blind_order(task, annotator), lease_expires_at=expires_at
+            task=task, annotator=annotator, order=_blind_order(task, annotator), **lease
         )
         before = ""
     transition_log(obj=assignment, from_state=before, to_state=AssignmentState.HELD, actor=annotator)
     return assignment
 
 
+def _items(task: Task) -> list[int]:
+    return sorted({item.item for item in items_of(task=task)})
+
+
 def _blind_order(task: Task, annotator: User) -> list[int]:
-    items = sorted(set(task.items.values_list("item", flat=True)))
+    items = _items(task)
     random.Random(f"{task.pk}:{annotator.pk}").shuffle(items)  # noqa: S311 - item numbers say nothing about sources
     return items
 
@@ -259,4 +307,4 @@ def _membership(project: Project, annotator: User) -> Membership:
 
 
 def _not_an_annotator(project: Project) -> NotAllowed:
-    return NotAllowed(f"You are not an annotator of {project}; ask its admin to add you.")
+    return NotAllowed(_("You are not an annotator of %(project)s; ask its admin to add you.") % {"project": project})

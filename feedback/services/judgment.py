@@ -57,7 +57,29 @@ def judgment_submit(
     Raises: NotAllowed, RankError, Invalid, LeaseLost (it was skipped), Conflict (batch closed, or key used otherwise).
     """
     assignment = assignment_get(assignment_id=assignment_id)
-    if assignment is None or assignment.annotator_id != annotator.pk:
+    if assignment is None:
+        raise NotAllowed(_("This task is with another annotator."))
+    return assignment_judge(
+        assignment=assignment,
+        annotator=annotator,
+        verdict=verdict,
+        client_key=client_key,
+        rationale=rationale,
+        active_s=active_s,
+    )
+
+
+def assignment_judge(
+    *,
+    assignment: Assignment,
+    annotator: User,
+    verdict: Verdict,
+    client_key: str,
+    rationale: str = "",
+    active_s: float | None = None,
+) -> JudgmentSubmit:
+    """Do as `judgment_submit` does, for an assignment that the caller has just read."""
+    if assignment.annotator_id != annotator.pk:
         raise NotAllowed(_("This task is with another annotator."))
     n_answers = len(assignment.order)
     protocol = assignment.protocol or protocol_for(project=assignment.task.project, n_answers=n_answers)
@@ -70,19 +92,27 @@ def judgment_submit(
     }
     try:
         with transaction.atomic():
-            return _submit(assignment, fields)
+            # Nearly always this is the first judgment, so that is tried before anything is looked up.
+            return _first(assignment, fields) or _submit(assignment, fields)
     except IntegrityError:
-        # A twin of this request was first, with the same key or the same correction; now its judgment can be seen.
+        # The key was used before, or a twin of this request was first: now its judgment can be seen.
         with transaction.atomic():
             return _submit(assignment, fields)
+
+
+def _first(assignment: Assignment, fields: dict[str, Any]) -> JudgmentSubmit | None:
+    if not _move(assignment, AssignmentState.HELD):
+        return None
+    return _store(assignment, fields, counted=True)
 
 
 def _submit(assignment: Assignment, fields: dict[str, Any]) -> JudgmentSubmit:
     known = _replay(assignment, fields)
     if known is not None:
         return known
-    if _move(assignment, AssignmentState.HELD):
-        return _store(assignment, fields, counted=True)
+    first = _first(assignment, fields)
+    if first is not None:
+        return first
     if Assignment.objects.filter(pk=assignment.pk, state=AssignmentState.EXPIRED).exists():
         counted = slot_take(task_id=assignment.task_id)  # the task's row before the assignment's, as a claim takes them
         if _move(assignment, AssignmentState.EXPIRED):
@@ -149,8 +179,9 @@ def _follow_up(judgment: Judgment) -> None:
         return
     purpose = judgment.task.purpose
     if purpose == TaskPurpose.LABEL:
-        # Done by the person whom it waited for: now it is everybody's.
-        Task.objects.filter(pk=judgment.task_id, reserved_for=judgment.annotator_id).update(reserved_for=None)
+        if judgment.task.reserved_for_id == judgment.annotator_id:
+            # Done by the person whom it waited for: now it is everybody's.
+            Task.objects.filter(pk=judgment.task_id, reserved_for=judgment.annotator_id).update(reserved_for=None)
         burst_hold(judgment=judgment)
         overlap_review(judgment=judgment)
     if purpose in LEARNED_FROM:
