@@ -1,6 +1,7 @@
 from collections.abc import Iterable
 
 from django.http import StreamingHttpResponse
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -37,7 +38,7 @@ class PreferencesApi(ApiView):
             return _download(jsonl_lines(rows), _JSONL, f"project-{project.pk}-preferences.jsonl")
         if kind == "csv":
             return _download(csv_lines(rows, COLUMNS), _CSV, f"project-{project.pk}-preferences.csv")
-        raise Invalid("as must be jsonl or csv.")
+        raise Invalid(_("as must be jsonl or csv."))
 
 
 class JudgmentsApi(ApiView):

@@ -5,6 +5,7 @@ from typing import IO, Any, BinaryIO
 
 from django.conf import settings
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.parsers import BaseParser, MultiPartParser
@@ -40,7 +41,9 @@ class JsonAsFile(BaseParser):
             file = opened.enter_context(tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE))
             while chunk := stream.read(CHUNK_BYTES):
                 if file.tell() + len(chunk) > MAX_BYTES:
-                    raise UploadTooLarge(f"The file is larger than {MAX_BYTES // 2**20} MB; split it.")
+                    raise UploadTooLarge(
+                        _("The file is larger than %(max)d MB; split it.") % {"max": MAX_BYTES // 2**20}
+                    )
                 file.write(chunk)
             file.seek(0)
             opened.pop_all()  # from here on whoever reads it closes it
@@ -92,8 +95,8 @@ def _file_of(request: Request) -> tuple[BinaryIO, str]:
     if not isinstance(body, Mapping):
         return body, "prompts.json"
     if not isinstance(body, QueryDict):
-        raise UploadRefused("The body is empty; send a JSON list and its Content-Length.")
+        raise UploadRefused(_("The body is empty; send a JSON list and its Content-Length."))
     file = request.FILES.get("file")
     if file is None:
-        raise UploadRefused("Send the file in the field named file.")
+        raise UploadRefused(_("Send the file in the field named file."))
     return file, file.name

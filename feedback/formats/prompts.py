@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from django.utils.translation import gettext as _
+
 from feedback.domain.errors import Invalid, UploadRefused
 from feedback.domain.messages import Message, check_messages, check_text
 from feedback.domain.states import Split
@@ -39,10 +41,10 @@ def read_prompts(file: BinaryIO, filename: str) -> Iterator[PromptRow]:
 def _prompt_of(line: int, value: Any) -> PromptRow:
     row = {"prompt": value} if isinstance(value, str) else value
     if not isinstance(row, dict):
-        raise Invalid("expected an object with a prompt, or a text.")
+        raise Invalid(_("expected an object with a prompt, or a text."))
     split = row.get("split") or None
     if split is not None and split not in Split.values:
-        raise Invalid(f"split must be one of {', '.join(Split.values)}.")
+        raise Invalid(_("split must be one of %(known)s.") % {"known": ", ".join(Split.values)})
     return PromptRow(
         line=line,
         messages=_messages_of(row),
@@ -68,7 +70,7 @@ def _messages_of(row: dict[str, Any]) -> list[Message]:
             if field == "instruction" and row.get("input"):
                 text = f"{text}\n\n{check_text(row['input'], 'input')}"
             return [{"role": "user", "content": text}]
-    raise Invalid("there is no prompt; give messages, prompt, instruction (with input) or question.")
+    raise Invalid(_("there is no prompt; give messages, prompt, instruction (with input) or question."))
 
 
 def _name(value: Any, what: str) -> str | None:
@@ -82,5 +84,5 @@ def _name(value: Any, what: str) -> str | None:
 def _tags_of(value: Any) -> list[str]:
     tags = value.split() if isinstance(value, str) else value  # a CSV cell holds them separated by spaces
     if not isinstance(tags, list) or len(tags) > MAX_TAGS:
-        raise Invalid(f"tags must be a list of at most {MAX_TAGS} texts.")
-    return [check_text(tag, "a tag", max_length=MAX_NAME_LENGTH) for tag in tags]
+        raise Invalid(_("tags must be a list of at most %(max)d texts.") % {"max": MAX_TAGS})
+    return [check_text(tag, _("a tag"), max_length=MAX_NAME_LENGTH) for tag in tags]

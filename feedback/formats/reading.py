@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from feedback.domain.errors import UploadRefused, UploadTooLarge
 
 MAX_BYTES = 50 * 2**20
@@ -33,15 +36,19 @@ def read_rows(file: BinaryIO, filename: str) -> Iterator[Row]:
         ".txt": _read_txt,
     }
     if suffix not in readers:
-        raise UploadRefused(f"Files named *{suffix} are not known; use .jsonl, .json, .csv or .txt.")
+        raise UploadRefused(
+            _("Files named %(pattern)s are not known; use .jsonl, .json, .csv or .txt.") % {"pattern": f"*{suffix}"}
+        )
     n_rows = 0
     for line, value in readers[suffix](file):
         n_rows += 1
         if n_rows > MAX_ROWS:
-            raise UploadTooLarge(f"There are more than {MAX_ROWS:,} rows; split the file.", line)
+            raise UploadTooLarge(
+                _("There are more than %(max)s rows; split the file.") % {"max": f"{MAX_ROWS:,}"}, line
+            )
         yield line, value
     if not n_rows:
-        raise UploadRefused("The file is empty: it has no rows.")
+        raise UploadRefused(_("The file is empty: it has no rows."))
 
 
 def read_lines(file: BinaryIO) -> Iterator[tuple[int, str]]:
@@ -52,11 +59,13 @@ def read_lines(file: BinaryIO) -> Iterator[tuple[int, str]]:
         line += 1
         n_bytes += len(raw)
         if n_bytes > MAX_BYTES:
-            raise UploadTooLarge(f"The file is larger than {MAX_BYTES // 2**20} MB; split it.", line)
+            raise UploadTooLarge(_("The file is larger than %(max)d MB; split it.") % {"max": MAX_BYTES // 2**20}, line)
         try:
             yield line, raw.decode("utf-8-sig" if line == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            raise UploadRefused(f"this is not UTF-8 (byte {error.start + 1} of the line).", line) from error
+            raise UploadRefused(
+                _("this is not UTF-8 (byte %(byte)d of the line).") % {"byte": error.start + 1}, line
+            ) from error
 
 
 def _read_jsonl(file: BinaryIO) -> Iterator[Row]:
@@ -81,7 +90,7 @@ def _read_list(text: str) -> Iterator[Row]:
     if position == len(text):
         return
     if text[position] != "[":
-        raise UploadRefused("expected a list of objects: [{...}, {...}].", 1)
+        raise UploadRefused(_("expected a list of objects: [{...}, {...}]."), 1)
     position = _skip_space(text, position + 1)
     line, counted = 1, 0
     more = not text.startswith("]", position)
@@ -91,11 +100,11 @@ def _read_list(text: str) -> Iterator[Row]:
         yield line, value
         position = _skip_space(text, position)
         if text[position : position + 1] not in {",", "]"}:
-            raise UploadRefused("this is not JSON (expected , or ]).", 1 + text.count("\n", 0, position))
+            raise UploadRefused(_("this is not JSON (expected , or ])."), 1 + text.count("\n", 0, position))
         more = text[position] == ","
         position = _skip_space(text, position + 1) if more else position
     if text[position + 1 :].strip():
-        raise UploadRefused("something follows the end of the list.", 1 + text.rstrip().count("\n"))
+        raise UploadRefused(_("something follows the end of the list."), 1 + text.rstrip().count("\n"))
 
 
 def _skip_space(text: str, position: int) -> int:
@@ -109,12 +118,14 @@ def _read_csv(file: BinaryIO) -> Iterator[Row]:
     try:
         for row in reader:
             if None in row or None in row.values():
-                raise UploadRefused(
-                    f"expected {len(reader.fieldnames or ())} columns, as in the header.", reader.line_num
+                n_columns = len(reader.fieldnames or ())
+                reason = ngettext(
+                    "expected %(n)d column, as in the header.", "expected %(n)d columns, as in the header.", n_columns
                 )
+                raise UploadRefused(reason % {"n": n_columns}, reader.line_num)
             yield reader.line_num, row
     except csv.Error as error:
-        raise UploadRefused(f"this is not CSV ({error}).", reader.reader.line_num) from error
+        raise UploadRefused(_("this is not CSV (%(why)s).") % {"why": error}, reader.reader.line_num) from error
 
 
 def _read_txt(file: BinaryIO) -> Iterator[Row]:
@@ -127,7 +138,7 @@ def _decode(text: str, line: int) -> Any:
     text = text.strip()
     value, end = _decode_at(text, 0, line, lines_before=line - 1)
     if end < len(text):
-        raise UploadRefused(f"this is not JSON (extra data at character {end + 1}).", line)
+        raise UploadRefused(_("this is not JSON (extra data at character %(place)d).") % {"place": end + 1}, line)
     return value
 
 
@@ -135,7 +146,9 @@ def _decode_at(text: str, position: int, line: int, lines_before: int = 0) -> tu
     try:
         return _DECODER.raw_decode(text, position)
     except json.JSONDecodeError as error:
-        reason = f"this is not JSON ({error.msg} at character {error.colno})."
+        reason = _("this is not JSON (%(why)s at character %(place)d).") % {"why": error.msg, "place": error.colno}
         raise UploadRefused(reason, lines_before + error.lineno) from error
     except (ValueError, RecursionError) as error:
-        raise UploadRefused("this is JSON that is nested too deep or has a number that is too long.", line) from error
+        raise UploadRefused(
+            _("this is JSON that is nested too deep or has a number that is too long."), line
+        ) from error

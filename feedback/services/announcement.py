@@ -5,6 +5,7 @@ import datetime as dt
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from feedback.domain.errors import Conflict
 from feedback.domain.messages import check_text
@@ -17,7 +18,7 @@ MAX_TEXT_LENGTH = 2_000
 
 def announcement_create(*, project: Project, text: str, by: User, ends_at: dt.datetime | None = None) -> Announcement:
     """Tell all annotators of the project something, in markdown. Raises: Invalid."""
-    check_text(text, "The announcement", max_length=MAX_TEXT_LENGTH)
+    check_text(text, _("The announcement"), max_length=MAX_TEXT_LENGTH)
     with transaction.atomic():
         announcement = Announcement.objects.create(project=project, text=text, created_by=by, ends_at=ends_at)
         transition_log(obj=announcement, from_state="", to_state="shown", actor=by)
@@ -30,7 +31,7 @@ def announcement_end(*, announcement: Announcement, by: User) -> None:
     shown = Announcement.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now), pk=announcement.pk)
     with transaction.atomic():
         if not shown.update(ends_at=now):
-            raise Conflict("This announcement has ended already.")
+            raise Conflict(_("This announcement has ended already."))
         transition_log(obj=announcement, from_state="shown", to_state="ended", actor=by)
 
 

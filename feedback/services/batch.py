@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from django.db import transaction
 from django.db.models import Count, Max
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from feedback.domain.errors import Invalid
 from feedback.domain.protocol import ProtocolKind
@@ -26,12 +27,12 @@ def batch_create(*, project: Project, plan: Sequence[tuple[int, int]], n_prompts
     fewer than `n_prompts` when the project has no more. Raises: Invalid.
     """
     if n_prompts < 1 or any(n < 1 for _, n in plan):
-        raise Invalid("A batch needs at least one prompt and one answer of each source.")
+        raise Invalid(_("A batch needs at least one prompt and one answer of each source."))
     if bool(plan) == (protocol_current(project=project).kind == ProtocolKind.WRITE):
-        raise Invalid("A batch of answers to write samples none; every other batch needs at least one source.")
+        raise Invalid(_("A batch of answers to write samples none; every other batch needs at least one source."))
     chosen = _choose_prompts(project, n_prompts, seed)
     if not chosen:
-        raise Invalid(f"{project} has no prompts to rank; add some first.")
+        raise Invalid(_("%(project)s has no prompts to rank; add some first.") % {"project": project})
     with transaction.atomic():
         batch = batch_add(
             project=project,

@@ -35,7 +35,7 @@ def draft_save(*, assignment: Assignment, annotator: User, fields: Any, version:
         raise NotAllowed(_("This task is with another annotator."))
     kept = _check_fields(fields)
     if isinstance(version, bool) or not isinstance(version, int) or not 0 <= version < 2**31 - 1:
-        raise Invalid("version must be a whole number, 0 for a first draft.")
+        raise Invalid(_("version must be a whole number, 0 for a first draft."))
     try:
         with transaction.atomic():
             return _save(assignment, kept, version)
@@ -64,12 +64,12 @@ def _newer() -> Conflict:
 
 def _check_fields(fields: Any) -> dict[str, list[str]]:
     if not isinstance(fields, Mapping) or not all(isinstance(name, str) for name in fields):
-        raise Invalid('fields must be the fields of a form: {"rank_A": ["1"]}.')
+        raise Invalid(_('fields must be the fields of a form: {"rank_A": ["1"]}.'))
     kept = {name: values for name, values in fields.items() if _FIELD.fullmatch(name)}
     length = 0
     for name, values in kept.items():
         if not isinstance(values, list):
-            raise Invalid(f"{name} must be a list of texts.")
+            raise Invalid(_("%(name)s must be a list of texts.") % {"name": name})
         for value in values:
             length += len(check_text(value, name, max_length=MAX_LENGTH, empty=True))
     if length > MAX_LENGTH:

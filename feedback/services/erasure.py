@@ -15,6 +15,7 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from feedback.domain.errors import Conflict
 from feedback.domain.messages import messages_sha256
@@ -51,7 +52,7 @@ def person_erase(*, user: User, by: User | None) -> None:
     now = timezone.now()
     with transaction.atomic():
         if not User.objects.filter(pk=user.pk, erased_at=None).update(erased_at=now, is_active=False):
-            raise Conflict("This person was erased already.")
+            raise Conflict(_("This person was erased already."))
         _leave_projects(user, by)
         prompts = _prompts_written(user)
         _mark_snapshots(user, prompts, by, now)

@@ -5,6 +5,7 @@ import secrets
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from feedback.domain.errors import Conflict, Invalid
 from feedback.domain.messages import check_text
@@ -25,13 +26,13 @@ def invitation_create(
 ) -> tuple[Invitation, str]:
     """Make an invitation and return it with its token, which is stored as a hash only. Raises: Invalid."""
     if not 1 <= days <= MAX_DAYS:
-        raise Invalid(f"An invitation works for 1 to {MAX_DAYS} days.")
+        raise Invalid(_("An invitation works for 1 to %(max)d days.") % {"max": MAX_DAYS})
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
         invitation = Invitation.objects.create(
             project=project,
             role=role,
-            email=check_text(email, "The e-mail address", max_length=MAX_EMAIL_LENGTH, empty=True),
+            email=check_text(email, _("The e-mail address"), max_length=MAX_EMAIL_LENGTH, empty=True),
             token_sha256=token_digest(token),
             expires_at=timezone.now() + dt.timedelta(days=days),
             created_by=by,
@@ -45,7 +46,7 @@ def invitation_revoke(*, invitation: Invitation, by: User) -> None:
     open_ones = Invitation.objects.filter(pk=invitation.pk, used_at=None, revoked_at=None)
     with transaction.atomic():
         if not open_ones.update(revoked_at=timezone.now()):
-            raise Conflict("This invitation was used or revoked meanwhile.")
+            raise Conflict(_("This invitation was used or revoked meanwhile."))
         transition_log(obj=invitation, from_state="open", to_state="revoked", actor=by)
 
 
@@ -57,7 +58,7 @@ def invitation_accept(*, token: str, user: User) -> Membership:
     )
     with transaction.atomic():
         if not usable.update(used_at=now, used_by=user):
-            raise Conflict("This invitation was used, revoked, or is too old; ask for a new one.")
+            raise Conflict(_("This invitation was used, revoked, or is too old; ask for a new one."))
         invitation = invitation_by_token(token=token)
         assert invitation is not None, "it was updated just now"
         transition_log(obj=invitation, from_state="open", to_state="used", actor=user)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from feedback.domain.errors import Conflict, Invalid
 from feedback.domain.messages import check_text
@@ -53,17 +54,22 @@ def user_create(
         with transaction.atomic():
             user.save(force_insert=True)
     except IntegrityError as error:
-        raise Conflict(f"There is a user {username} already; choose another name.") from error
+        raise Conflict(
+            _("There is a user %(username)s already; choose another name.") % {"username": username}
+        ) from error
     return user
 
 
 def person_update(*, user: User, name: str, email: str, language: str, time_zone: str) -> None:
     """Change what a person says about themselves. An empty language follows the browser. Raises: Invalid."""
     if language and language not in dict(settings.LANGUAGES):
-        raise Invalid(f"There is no language {language}; choose from {', '.join(dict(settings.LANGUAGES))}.")
+        raise Invalid(
+            _("There is no language %(language)s; choose from %(known)s.")
+            % {"language": language, "known": ", ".join(dict(settings.LANGUAGES))}
+        )
     if time_zone not in zoneinfo.available_timezones():
-        raise Invalid(f"There is no time zone {time_zone}; they are named like Europe/Berlin.")
-    user.first_name, user.last_name = check_text(name, "The name", max_length=150, empty=True), ""
+        raise Invalid(_("There is no time zone %(zone)s; they are named like Europe/Berlin.") % {"zone": time_zone})
+    user.first_name, user.last_name = check_text(name, _("The name"), max_length=150, empty=True), ""
     user.email, user.language, user.time_zone = email, language, time_zone
     changed = ["first_name", "last_name", "email", "language", "time_zone"]
     try:
@@ -76,15 +82,15 @@ def person_update(*, user: User, name: str, email: str, language: str, time_zone
 def second_factor_remove(*, user: User, by: User) -> None:
     """Let a person who lost phone and codes sign in by password alone. Raises: Conflict when there is none."""
     with transaction.atomic():
-        _, deleted = Authenticator.objects.filter(user=user).delete()
+        _per_model, deleted = Authenticator.objects.filter(user=user).delete()
         if not deleted:
-            raise Conflict(f"{user} has no second factor.")
+            raise Conflict(_("%(user)s has no second factor.") % {"user": user})
         transition_log(obj=user, from_state="second factor", to_state="password alone", actor=by)
 
 
 def tags_opt_out(*, project: Project, user: User, tags: Sequence[str]) -> None:
     """Note the tags of prompts that a person does not want to see in a project. Raises: Invalid."""
-    chosen = sorted({check_text(tag, "A tag", max_length=200) for tag in tags})
+    chosen = sorted({check_text(tag, _("A tag"), max_length=200) for tag in tags})
     Membership.objects.filter(project=project, user=user).update(opted_out_tags=chosen)
 
 
@@ -92,8 +98,11 @@ def token_create(*, user: User, name: str, scopes: Sequence[str] = ()) -> tuple[
     """Make a key for the API and return it with its clear text, which is not stored and cannot be shown again."""
     unknown = sorted(set(scopes) - set(Scope.values))
     if unknown:
-        raise Invalid(f"There is no scope {', '.join(unknown)}; choose from {', '.join(Scope.values)}.")
-    check_text(name, "The key's name", max_length=100)
+        raise Invalid(
+            _("There is no scope %(names)s; choose from %(known)s.")
+            % {"names": ", ".join(unknown), "known": ", ".join(Scope.values)}
+        )
+    check_text(name, _("The key's name"), max_length=100)
     token, clear_text = ApiToken.objects.create(user, name=name, scopes=sorted(set(scopes)))
     return token, clear_text
 
@@ -134,7 +143,10 @@ def member_remove(*, project: Project, user: User, role: Role | None = None, by:
         removed = list(memberships)
         others = Membership.objects.filter(project=project, role=Role.ADMIN, is_active=True).exclude(user=user)
         if any(membership.role == Role.ADMIN for membership in removed) and not others.exists():
-            raise Conflict(f"{user} is the only admin of {project}; make somebody else an admin first.")
+            raise Conflict(
+                _("%(user)s is the only admin of %(project)s; make somebody else an admin first.")
+                % {"user": user, "project": project}
+            )
         memberships.update(is_active=False)
         for membership in removed:  # at most one a role
             transition_log(obj=membership, from_state=membership.role, to_state="", actor=by)

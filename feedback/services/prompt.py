@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from feedback.domain.errors import UploadRefused
 from feedback.domain.messages import messages_sha256
@@ -81,10 +82,10 @@ def _splits_of(project: Project, rows: dict[str, PromptRow]) -> dict[str, Split]
         group = row.group or digest
         split = splits.setdefault(group, row.split)
         if row.split != split:
-            reason = (
-                f"split is {row.split}, but other prompts of the group {group} are {split}; a group shares a split."
+            reason = _(
+                "split is %(split)s, but other prompts of the group %(group)s are %(other)s; a group shares a split."
             )
-            raise UploadRefused(reason, row.line)
+            raise UploadRefused(reason % {"split": row.split, "group": group, "other": split}, row.line)
     for digest, row in rows.items():
         splits.setdefault(row.group or digest, split_of(row.group or digest))
     return splits

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from feedback.domain.errors import Conflict, Invalid
 from feedback.domain.split import half_of
@@ -53,7 +54,7 @@ def snapshot_create(
     left_out = {judgment_id for earlier in not_in for judgment_id in earlier.judgment_ids}
     judgment_ids = sorted(set(pinned) - left_out)
     if not judgment_ids:
-        raise Invalid(f"There are no new judgments in {project}; rank some answers first.")
+        raise Invalid(_("There are no new judgments in %(project)s; rank some answers first.") % {"project": project})
     root = Path(settings.ARTIFACTS_ROOT) / "snapshots"
     root.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".tmp-", dir=root))
@@ -61,7 +62,7 @@ def snapshot_create(
         report = report_computed(project=project)
         written = _write(folder, project, judgment_ids, worth_of(report), halves=halves)
         if report_computed(project=project) != report:
-            raise Conflict("New quality figures came while the snapshot was written; make it again.")
+            raise Conflict(_("New quality figures came while the snapshot was written; make it again."))
         with transaction.atomic():
             snapshot = Snapshot.objects.create(
                 project=project,

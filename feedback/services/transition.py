@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from django.db import models, transaction
+from django.utils.translation import gettext as _
 
 from feedback.domain.errors import Conflict
 from feedback.domain.states import IllegalTransition
@@ -36,11 +37,13 @@ def transition(
     """
     before = type(to)(obj.state)
     if to not in obj.legal_transitions[before]:
-        raise IllegalTransition(f"{obj} cannot go from {before.value} to {to.value}.")
+        raise IllegalTransition(
+            _("%(what)s cannot go from %(before)s to %(to)s.") % {"what": obj, "before": before.value, "to": to.value}
+        )
     rows = type(obj)._default_manager.filter(pk=obj.pk, state=before, **(where or {}))  # type: ignore[attr-defined]  # noqa: SLF001
     with transaction.atomic():
         if not rows.update(state=to, **changes):
-            raise Conflict(f"{obj} has changed meanwhile; look again.")
+            raise Conflict(_("%(what)s has changed meanwhile; look again.") % {"what": obj})
         transition_log(obj=obj, from_state=before.value, to_state=to.value, actor=actor, reason=reason)
     for name, value in {"state": to, **changes}.items():
         setattr(obj, name, value)

@@ -1,6 +1,7 @@
 """The fields of a task's form, which page, drafts and outbox share, and what they say."""
 
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 
 from feedback.domain.errors import Invalid
 from feedback.domain.protocol import Dimension
@@ -47,7 +48,7 @@ def _comparison(form: QueryDict, letters: list[str]) -> tuple[int | None, tuple[
     if not code:
         return None, ranks if any(rank is not None for rank in ranks) else ()
     if code not in STRENGTHS:
-        raise Invalid(f"strength must be one of {', '.join(STRENGTHS)}.")
+        raise Invalid(_("strength must be one of %(known)s.") % {"known": ", ".join(STRENGTHS)})
     by_code: tuple[Rank, ...] = {"A": (1, 2), "B": (2, 1)}.get(code[0], (1, 1))
     return int(code[-1]), by_code
 
