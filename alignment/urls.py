@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from alignment.views import build, round, run, version
+from alignment.views import batch, build, round, run, version
 
 alignment_urls = [
     path("build/", build.build, name="build"),
@@ -15,6 +15,7 @@ alignment_urls = [
     path("rounds/<int:number>/cancel/", round.cancel, name="round_cancel"),
     path("rounds/<int:number>/runs/<int:run_id>/", run.run_page, name="run"),
     path("rounds/<int:number>/runs/<int:run_id>/cancel/", run.cancel, name="run_cancel"),
+    path("batches/<int:number>/reopen/", batch.reopen, name="batch_reopen"),
     path("versions/<int:version_id>/", version.version, name="version"),
 ]
 urlpatterns = [path("projects/<int:project_id>/", include((alignment_urls, "alignment")))]

@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from feedback.views import (
     account,
     announcement,
+    batch,
     data,
     draft,
     hours,
@@ -18,6 +19,7 @@ from feedback.views import (
     prompt,
     report,
     token,
+    task,
     work,
 )
 
@@ -35,6 +37,11 @@ project_urls: list[URLPattern] = [
     path("settings/", project.settings, name="project_settings"),
     path("prompts/", prompt.prompts, name="prompts"),
     path("members/", member.members, name="members"),
+    path("tasks/", task.tasks, name="tasks"),
+    path("tasks/act/", task.act, name="tasks_act"),
+    path("tasks/<int:task_id>/", task.history, name="task_history"),
+    path("batches/<int:number>/close/", batch.close, name="batch_close"),
+    path("leases/expire/", batch.expire, name="leases_expire"),
     path("members/remove/", member.remove, name="member_remove"),
     path("members/invite/", invitation.create, name="invitation_create"),
     path("members/invitations/revoke/", invitation.revoke, name="invitation_revoke"),

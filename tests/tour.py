@@ -92,6 +92,13 @@ PAGES: dict[str, tuple[Stop, ...]] = {
     "feedback:project": (Stop(ANNIE), Stop(ADA), Stop(ADA, "rate")),
     "feedback:project_settings": (Stop(ADA), Stop(ADA, "rate"), Stop(ADA, "live")),
     "feedback:prompts": (Stop(ADA),),
+    "feedback:tasks": (
+        Stop(ADA), Stop(ROSA), Stop(ADA, query="?words=river&state=open"), Stop(ADA, query="?state=adjudication"),
+        Stop(ADA, query="?batch=x"), Stop(ADA, "done"),
+    ),
+    "feedback:task_history": (
+        Stop(ADA), Stop(ROSA), Stop(ADA, "write", places=(("task_id", "task-write"),)),
+    ),
     "feedback:members": (Stop(ADA),),
     "feedback:announcements": (Stop(ADA),),
     "feedback:reports": (Stop(ADA), Stop(ADA, query="?done=1"), Stop(ADA, "rate")),
@@ -126,7 +133,8 @@ NOT_PAGES = {
     "feedback:invitation_accept": "POST only", "feedback:invitation_sign_up": "POST only",
     "feedback:invitation_create": "POST only", "feedback:invitation_revoke": "POST only",
     "feedback:member_remove": "POST only", "feedback:announcement_end": "POST only", "feedback:claim": "POST only",
-    "feedback:report_resolve": "POST only",
+    "feedback:report_resolve": "POST only", "feedback:tasks_act": "POST only", "feedback:batch_close": "POST only",
+    "feedback:leases_expire": "POST only", "alignment:batch_reopen": "POST only",
     "feedback:submit": "POST only", "feedback:skip": "POST only", "feedback:draft": "POST only",
     "feedback:prefetch": "POST only", "feedback:report": "POST only", "feedback:opt_out": "POST only",
     "feedback:live_turn": "POST only", "feedback:live_judge": "POST only", "feedback:live_again": "POST only",
@@ -246,7 +254,7 @@ def world() -> dict[str, object]:
     return {
         "harbour": project.pk, "number": 1, "run_id": Run.objects.get(purpose="policy").pk,
         "version_id": round_.policy_id, "assignment_id": done.pk, "token": token, "uidb36": "1", "key": "spent",
-        "provider_id": "none", "conversation_id": 0, **_other_projects(example),
+        "provider_id": "none", "conversation_id": 0, "task_id": done.task_id, **_other_projects(example),
     }  # fmt: skip
 
 
@@ -287,6 +295,7 @@ def _other_projects(example: Example) -> dict[str, object]:
         if name in {"pairwise", "rate", "write"}:
             task = TaskFactory(project=project, prompt__text=f"How far is it?\n\n{RICH}", n_answers=n_answers)
             AssignmentFactory(task=task, annotator=example.annotator)
+            places[f"task-{name}"] = task.pk
         if name == "live":
             places |= _conversations(project, example.annotator)
     return places

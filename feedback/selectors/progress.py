@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from feedback.domain.pace import Pace, pace_of, time_left
 from feedback.domain.states import EXPORTED, AdjudicationState, AssignmentState, BatchState
-from feedback.models import Adjudication, Assignment, Batch, Judgment, Project
+from feedback.models import Adjudication, Assignment, Batch, Judgment, Project, TaskAction
 from feedback.selectors.batch import BatchProgress, batch_progress
 
 LATEST = 200
@@ -68,6 +68,11 @@ def batches_closed(*, project: Project) -> list[Batch]:
 def batch_get(*, project: Project, number: int) -> Batch | None:
     """Return the project's batch of that number, or None."""
     return Batch.objects.filter(project=project, number=number).first()
+
+
+def task_action_latest(*, project: Project) -> TaskAction | None:
+    """Return the newest change of many tasks, under way or done."""
+    return TaskAction.objects.filter(project=project).select_related("asked_by").order_by("-pk").first()
 
 
 def latest_times(*, project: Project) -> list[dt.datetime]:

@@ -49,6 +49,11 @@ def task_get(*, project: Project, task_id: int) -> Task | None:
     return rows.filter(project=project, pk=task_id).first()
 
 
+def task_ids_of(*, project: Project, task_ids: Sequence[int]) -> list[int]:
+    """Return those of these ids that are tasks of this project."""
+    return list(Task.objects.filter(project=project, pk__in=task_ids[:LISTED_PART]).values_list("pk", flat=True))
+
+
 def task_newest_id(*, project: Project) -> int:
     """Return the id of the project's newest task, 0 without any."""
     return Task.objects.filter(project=project).order_by("-pk").values_list("pk", flat=True).first() or 0

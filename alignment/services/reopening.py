@@ -1,0 +1,21 @@
+"""Letting people go on with a closed batch when an admin wants it, and no round is working on its rankings."""
+
+from alignment.domain.errors import RoundRefused
+from alignment.domain.states import FINAL_ROUND_STATES, RoundState
+from alignment.models import Round
+from feedback.models import Batch, User
+from feedback.services.batch import batch_reopen
+
+_BEFORE_LAUNCH = (RoundState.SAMPLING, RoundState.LABELING)
+
+
+def batch_reopen_asked(*, batch: Batch, by: User, reason: str) -> Batch:
+    """Open a closed batch again. Raises: RoundRefused, Conflict or IllegalTransition when it is not closed.
+
+    A launched round pins which rankings it reads a moment after its batch was closed: a correction in between would
+    be in neither this round nor the next.
+    """
+    working = Round.objects.filter(batch=batch).exclude(state__in=[*FINAL_ROUND_STATES, *_BEFORE_LAUNCH]).first()
+    if working is not None:
+        raise RoundRefused(f"Round {working.number} works on this batch; wait until it has ended.")
+    return batch_reopen(batch=batch, by=by, reason=reason)
