@@ -63,7 +63,7 @@ class ApiView(APIView):
         """Refuse a body by its announced size before anything reads it, then look at the key."""
         if int(request.META.get("CONTENT_LENGTH") or 0) > self.max_body_bytes:
             raise UploadTooLarge(
-                _("At most %(max).0f MB are accepted; send less at once.") % {"max": self.max_body_bytes / 2**20}
+                _("At most %(max)s MB are accepted; send less at once.") % {"max": f"{self.max_body_bytes / 2**20:.0f}"}
             )
         super().initial(request, *args, **kwargs)
 
