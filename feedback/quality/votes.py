@@ -18,7 +18,8 @@ class Votes:
     annotator: NDArray[np.int64]
     """(J,) User id."""
     ranks_JK: NDArray[np.float64]
-    """(J, K) Rank of each item by item number, equal numbers are ties, NaN where it has none."""
+    """(J, K) Rank of each item by item number, equal numbers are ties; infinite where it was left unranked, so is worse
+    than all ranked ones and undecided against the others; NaN where it could not be judged or does not exist."""
     shown_JK: NDArray[np.int64]
     """(J, K) Position at which each item was shown, from 0; -1 where there is no such item."""
     purpose: NDArray[np.str_]
