@@ -252,4 +252,4 @@ def _leave_unjudged(turn: Turn, reason: SkipReason, note: str) -> None:
     if assignment.state == AssignmentState.HELD:
         assignment_release(assignment=assignment, annotator=assignment.annotator, reason=reason, note=note)
     if Task.objects.filter(pk=assignment.task_id, overlap__gt=0).update(overlap=0, open_slots=0):
-        Batch.objects.filter(pk=assignment.task.batch_id).update(n_wanted=F("n_wanted") - 1)
+        Batch.objects.filter(pk=turn.conversation.batch_id).update(n_wanted=F("n_wanted") - 1)

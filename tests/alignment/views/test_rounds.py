@@ -206,4 +206,4 @@ def test_the_build_page_says_that_it_is_ready_and_stops(client, example):
     client.force_login(example.annotator)
     response = client.get(url(example, "build"), **HTMX)
     assert response.status_code == STOP
-    assert "Rank answers" in response.content.decode()
+    assert "Judge answers" in response.content.decode()
