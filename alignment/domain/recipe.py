@@ -8,6 +8,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal, Self, TypeVar
 
+from django.utils.translation import gettext as _
+
 from alignment.domain.errors import RecipeError
 from modeling.spec import (
     CorpusSpec,
@@ -54,10 +56,18 @@ class Gate:
     def validate(self) -> None:
         """Raises: RecipeError."""
         _require(
-            0 <= self.min_win_rate_low <= 1, f"gate.min_win_rate_low must be in [0, 1], not {self.min_win_rate_low}."
+            0 <= self.min_win_rate_low <= 1,
+            _("%(field)s must be in [0, 1], not %(value)s.")
+            % {"field": "gate.min_win_rate_low", "value": self.min_win_rate_low},
         )
-        _require(self.max_kl_nats > 0, f"gate.max_kl_nats must be positive, not {self.max_kl_nats}.")
-        _require(0 <= self.max_drop <= 1, f"gate.max_drop must be in [0, 1], not {self.max_drop}.")
+        _require(
+            self.max_kl_nats > 0,
+            _("%(field)s must be positive, not %(value)s.") % {"field": "gate.max_kl_nats", "value": self.max_kl_nats},
+        )
+        _require(
+            0 <= self.max_drop <= 1,
+            _("%(field)s must be in [0, 1], not %(value)s.") % {"field": "gate.max_drop", "value": self.max_drop},
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,7 +92,7 @@ class Recipe:
         """Check every part. Raises: RecipeError."""
         _require(
             self.reference == "sft" or self.start == "continue",
-            "reference 'previous' needs start 'continue': a fresh adapter has no previous policy under it.",
+            _("reference 'previous' needs start 'continue': a fresh adapter has no previous policy under it."),
         )
         check_fields(RewardSpec, self.reward, "reward")
         check_fields(self.policy_spec, self.policy, "policy")
@@ -129,11 +139,11 @@ class BuildRecipe:
 
     def validate(self) -> None:
         """Check every part, without touching files. Raises: RecipeError."""
-        _require(self.kind != "texts" or bool(self.texts), "texts: name at least one file to pretrain on.")
-        _require(self.kind != "texts" or bool(self.dialogues), "dialogues: name at least one file to tune on.")
-        _require(self.kind != "import" or bool(self.base), "base: name a folder or a hub id to import.")
-        _require(self.gold == "" or self.gold.count(":") == 1, "gold must be written as module:function.")
-        _require(1 <= self.max_new_tokens <= 8_192, "max_new_tokens must be between 1 and 8192.")
+        _require(self.kind != "texts" or bool(self.texts), _("texts: name at least one file to pretrain on."))
+        _require(self.kind != "texts" or bool(self.dialogues), _("dialogues: name at least one file to tune on."))
+        _require(self.kind != "import" or bool(self.base), _("base: name a folder or a hub id to import."))
+        _require(self.gold == "" or self.gold.count(":") == 1, _("gold must be written as module:function."))
+        _require(1 <= self.max_new_tokens <= 8_192, _("max_new_tokens must be between 1 and 8192."))
         check_fields(CorpusSpec, self.corpus, "corpus")
         check_fields(TokenizerSpec, self.tokenizer, "tokenizer")
         check_fields(PretrainSpec, self.pretrain, "pretrain")
@@ -156,7 +166,10 @@ def check_fields(spec: type[Spec], fields: Mapping[str, Any], where: str) -> Non
     """Check the fields that a recipe sets for a stage. Raises: RecipeError."""
     filled_in = _FILLED_IN[spec]
     for name in fields:
-        _require(name not in filled_in, f"{where}.{name} is filled in by the round and cannot be set.")
+        _require(
+            name not in filled_in,
+            _("%(field)s is filled in by the round and cannot be set.") % {"field": f"{where}.{name}"},
+        )
     try:
         spec.from_json({**filled_in, **fields})
     except SpecError as error:
@@ -178,4 +191,7 @@ def _require(condition: bool, message: str) -> None:
 
 
 def _seed(seed: int) -> None:
-    _require(0 <= seed < 2**31, f"seed must be between 0 and {2**31 - 1}, not {seed}.")
+    _require(
+        0 <= seed < 2**31,
+        _("seed must be between 0 and %(max)d, not %(seed)d.") % {"max": 2**31 - 1, "seed": seed},
+    )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import structlog
 from django.db import transaction as database
+from django.utils.translation import gettext_noop
 
 from alignment.domain.errors import AlignmentError
 from alignment.domain.gate import gate_judge
@@ -30,7 +31,7 @@ from feedback.services.transition import transition
 
 log = structlog.get_logger(__name__)
 
-_ALL_THE_SAME = (
+_ALL_THE_SAME = gettext_noop(
     "The answers to each prompt are all the same, so that there is nothing to compare. "
     "Add other prompts or deploy another version, then cancel this round: the next one samples anew."
 )

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction as database
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from alignment.domain.errors import DeploymentRefused, RoundRefused
 from alignment.domain.recipe import BuildRecipe
@@ -29,7 +30,7 @@ def build_start(*, project: Project, recipe: BuildRecipe, by: User) -> Round:
     manager_ensure(by=by, project=project)
     recipe.validate()
     if round_live(project=project) is not None:
-        raise RoundRefused("This project has a round that has not ended. Finish or cancel it first.")
+        raise RoundRefused(_("This project has a round that has not ended. Finish or cancel it first."))
     fields = recipe.to_json() | _absolute(recipe)
     with database.atomic():
         last = Round.objects.filter(project=project).aggregate(number=Max("number"))["number"]
@@ -109,7 +110,7 @@ def _absolute(recipe: BuildRecipe) -> dict[str, Any]:
         paths = [Path(path).resolve() for path in getattr(recipe, name)]
         for path in paths:
             if not path.is_file():
-                raise RoundRefused(f"{name}: {path} does not exist.")
+                raise RoundRefused(_("%(name)s: %(path)s does not exist.") % {"name": name, "path": path})
         found[name] = [str(path) for path in paths]
     if recipe.base and Path(recipe.base).exists():
         found["base"] = str(Path(recipe.base).resolve())

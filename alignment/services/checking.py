@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
 from alignment.domain.errors import RoundRefused
 from alignment.domain.recipe import Recipe
 from alignment.domain.states import VersionKind
@@ -19,8 +22,8 @@ MIN_PAIRS = 20
 MIN_PROMPTS = 10
 """Below these the five folds of a reward model hold two prompts each and every figure is noise."""
 
-_WHOSE = {"": "", REWARD_HALF: " for the reward model", JUDGE_HALF: " for the judge"}
-_SPLIT_IN_TWO = " Half of the prompts train the reward model, the others its judge."
+_WHOSE = {"": "", REWARD_HALF: gettext_lazy(" for the reward model"), JUDGE_HALF: gettext_lazy(" for the judge")}
+_SPLIT_IN_TWO = gettext_lazy(" Half of the prompts train the reward model, the others its judge.")
 
 
 def previous_check(*, recipe: Recipe, previous: ModelVersion) -> None:
@@ -28,7 +31,7 @@ def previous_check(*, recipe: Recipe, previous: ModelVersion) -> None:
     if previous.kind == VersionKind.POLICY:
         adapter_path(previous)
     elif recipe.start == "continue":
-        raise RoundRefused("There is no adapter to continue: the SFT policy is live. Start fresh.")
+        raise RoundRefused(_("There is no adapter to continue: the SFT policy is live. Start fresh."))
 
 
 def prompts_check(*, recipe: Recipe, project: Project, base: ModelVersion) -> None:
@@ -36,17 +39,28 @@ def prompts_check(*, recipe: Recipe, project: Project, base: ModelVersion) -> No
     for file in dialogue_files(base):
         if not Path(file.path).is_file():
             raise RoundRefused(
-                f"{Path(file.path).name}, which the base was tuned on, is gone, and only it tells which held-out "
-                "prompts the base has seen: put it back."
+                _(
+                    "%(file)s, which the base was tuned on, is gone, and only it tells which held-out prompts the base "
+                    "has seen: put it back."
+                )
+                % {"file": Path(file.path).name}
             )
     counts = prompt_counts(project=project)
     if not counts[Split.HELDOUT]:
-        raise RoundRefused(f"There are no prompts of the split '{Split.HELDOUT}': import more prompts.")
+        raise RoundRefused(
+            _("There are no prompts of the split '%(split)s': import more prompts.") % {"split": Split.HELDOUT}
+        )
     needed = recipe.policy.get("prompts_per_step", RLOOSpec.prompts_per_step)
     if recipe.method == "rloo" and counts[Split.POOL] < needed:
         raise RoundRefused(
-            f"The pool has {counts[Split.POOL]} prompts, one step takes {needed}: import more prompts of the split "
-            f"'{Split.POOL}', or lower the prompts a step (policy.prompts_per_step)."
+            ngettext(
+                "The pool has %(n)d prompt, one step takes %(needed)d: import more prompts of the split '%(split)s', "
+                "or lower the prompts a step (policy.prompts_per_step).",
+                "The pool has %(n)d prompts, one step takes %(needed)d: import more prompts of the split '%(split)s', "
+                "or lower the prompts a step (policy.prompts_per_step).",
+                counts[Split.POOL],
+            )
+            % {"n": counts[Split.POOL], "needed": needed, "split": Split.POOL}
         )
 
 
@@ -57,11 +71,24 @@ def rankings_check(*, recipe: Recipe, usable: Mapping[str, Usable]) -> None:
         whose, why = _WHOSE[half], _SPLIT_IN_TWO if half else ""
         if found.n_pairs < MIN_PAIRS or found.n_prompts < MIN_PROMPTS:
             raise RoundRefused(
-                f"So far{whose} there are {found.n_pairs} ranked pairs of {found.n_prompts} prompts; training needs at "
-                f"least {MIN_PAIRS} pairs of {MIN_PROMPTS} prompts.{why} Ties are no pairs. Let people rank more."
+                _(
+                    "So far%(whose)s there are %(pairs)d ranked pairs of %(prompts)d prompts; training needs at least "
+                    "%(min_pairs)d pairs of %(min_prompts)d prompts.%(why)s Ties are no pairs. Let people rank more."
+                )
+                % {
+                    "whose": whose,
+                    "pairs": found.n_pairs,
+                    "prompts": found.n_prompts,
+                    "min_pairs": MIN_PAIRS,
+                    "min_prompts": MIN_PROMPTS,
+                    "why": why,
+                }
             )
         if found.n_prompts < folds:
             raise RoundRefused(
-                f"The {found.n_prompts} prompts{whose} with ranked pairs are not enough for {folds} folds: set the "
-                f"folds (reward.folds) to at most {found.n_prompts}, or let people rank more.{why}"
+                _(
+                    "The %(prompts)d prompts%(whose)s with ranked pairs are not enough for %(folds)d folds: set the "
+                    "folds (reward.folds) to at most %(prompts)d, or let people rank more.%(why)s"
+                )
+                % {"prompts": found.n_prompts, "whose": whose, "folds": folds, "why": why}
             )

@@ -8,6 +8,7 @@ import structlog
 from django.db import IntegrityError
 from django.db import transaction as database
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from alignment.domain.errors import DeploymentRefused, EndpointDown, EndpointRefused
 from alignment.domain.states import DeploymentState, RoundState, VersionKind
@@ -38,7 +39,7 @@ def deployment_start(
 ) -> Deployment:
     """Begin to deploy a version; it goes live when it was loaded and has answered. Raises: DeploymentRefused."""
     if version.kind not in _POLICIES or version.project_id != project.pk:
-        raise DeploymentRefused(f"{version} is not a policy of this project.")
+        raise DeploymentRefused(_("%(version)s is not a policy of this project.") % {"version": version})
     try:
         with database.atomic():
             deployment = Deployment.objects.create(
@@ -47,7 +48,9 @@ def deployment_start(
             transition_log(obj=deployment, from_state="", to_state=deployment.state, actor=by, reason=reason)
             dispatch("alignment.deployment_reconcile")
     except IntegrityError as error:
-        raise DeploymentRefused("Another version of this project is being deployed. Wait until it is live.") from error
+        raise DeploymentRefused(
+            _("Another version of this project is being deployed. Wait until it is live.")
+        ) from error
     return deployment
 
 
@@ -56,11 +59,11 @@ def deployment_rollback(*, project: Project, version: ModelVersion, by: User, re
     manager_ensure(by=by, project=project)
     live = deployment_live(project=project)
     if live is not None and live.version_id == version.pk:
-        raise DeploymentRefused(f"{version} is live already.")
+        raise DeploymentRefused(_("%(version)s is live already.") % {"version": version})
     if not version.deployments.filter(project=project, live_at__isnull=False).exists():
-        raise DeploymentRefused(f"{version} was never live: deploy it from its round.")
+        raise DeploymentRefused(_("%(version)s was never live: deploy it from its round.") % {"version": version})
     if not reason.strip():
-        raise DeploymentRefused("Write down why you roll back.")
+        raise DeploymentRefused(_("Write down why you roll back."))
     return deployment_start(project=project, version=version, by=by, reason=reason.strip())
 
 

@@ -2,6 +2,7 @@
 
 from django.db import transaction as database
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from alignment.models import Round, Run
 from alignment.services.specs import spec_make
@@ -22,7 +23,7 @@ def run_ensure(*, round: Round, purpose: str) -> Run:
     with database.atomic():
         # Holds the round's row: a cancel either comes first and is seen here, or waits and then finds this run.
         if not Round.objects.filter(pk=round.pk, state=round.state).update(state=round.state):
-            raise Conflict(f"{round} has changed meanwhile; look again.")
+            raise Conflict(_("%(what)s has changed meanwhile; look again.") % {"what": round})
         run, created = Run.objects.get_or_create(
             round=round, purpose=purpose, defaults={"stage": stage, "spec": spec, "sent_at": timezone.now()}
         )

@@ -2,6 +2,7 @@
 
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from alignment.domain.errors import RoundRefused
 from alignment.domain.recipe import Recipe
@@ -31,7 +32,7 @@ def round_freeze(*, round: Round, recipe: Recipe, previous: ModelVersion, by: Us
             last_judgment_id=last, launched_by=by, launched_at=timezone.now(), waiting_for="",
         )  # fmt: skip
     except (IllegalTransition, Conflict) as error:
-        raise RoundRefused("Somebody else has just launched or ended this round.") from error
+        raise RoundRefused(_("Somebody else has just launched or ended this round.")) from error
     if round.batch is not None and round.batch.state == BatchState.OPEN:
         batch_close(batch=round.batch, by=by, reason=f"round {round.number} was launched")
     usable = rankings_usable(

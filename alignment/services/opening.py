@@ -1,6 +1,8 @@
 """Opening the next round when one has ended, with tasks from the policies that are to be compared."""
 
+from django.conf import settings
 from django.db import transaction as database
+from django.utils import translation
 
 from alignment.domain.sampling import plan_even
 from alignment.domain.states import RoundState
@@ -47,7 +49,7 @@ def batch_plan(*, round: Round, after: Round | None) -> bool:
     if is_new and live.previous is not None:
         versions.append(live.previous.version)
     try:
-        with database.atomic():
+        with translation.override(settings.LANGUAGE_CODE), database.atomic():  # what is stored is for every reader
             batch = _batch(round, versions)
             Round.objects.filter(pk=round.pk).update(batch=batch, waiting_for="")
     except Invalid as error:

@@ -1,6 +1,7 @@
 """Writing what a launch froze, the rankings and the held-out prompts: all that follows reads files and no live rows."""
 
 from django.db import transaction as database
+from django.utils.translation import gettext as _
 
 from alignment.domain.recipe import Recipe
 from alignment.domain.states import RoundState
@@ -25,7 +26,7 @@ def round_pin(*, round: Round) -> None:
         # Holds the round's row: a second worker waits here, finds the round moved on, and writes no second snapshot.
         # SQLite holds everybody who writes: 2.7 s for 5,000 rankings of four answers each.
         if not Round.objects.filter(pk=round.pk, state=round.state).update(state=round.state):
-            raise Conflict(f"{round} has changed meanwhile; look again.")
+            raise Conflict(_("%(what)s has changed meanwhile; look again.") % {"what": round})
         transition(obj=round, to=RoundState.REWARD, snapshot=round.snapshot or _snapshot(round))
 
 

@@ -1,6 +1,7 @@
 """What people do with a round: launch it, deploy it, reject it, cancel it."""
 
 from django.db import transaction as database
+from django.utils.translation import gettext as _
 
 from alignment.domain.errors import RoundRefused
 from alignment.domain.recipe import Recipe
@@ -27,14 +28,18 @@ def round_launch(*, project: Project, recipe: Recipe, by: User) -> Round:
     manager_ensure(by=by, project=project)
     recipe.validate()
     round_ = round_live(project=project)
-    if round_ is None or round_.state != RoundState.LABELING:
-        state = "none" if round_ is None else f"round {round_.number}: {round_.get_state_display()}"
-        raise RoundRefused(f"Only a round in labeling can be launched; this project has {state}.")
+    if round_ is None:
+        raise RoundRefused(_("Only a round in labeling can be launched; this project has none."))
+    if round_.state != RoundState.LABELING:
+        raise RoundRefused(
+            _("Only a round in labeling can be launched; this project has round %(number)d: %(state)s.")
+            % {"number": round_.number, "state": round_.get_state_display()}
+        )
     if deployment_loading(project=project) is not None:
-        raise RoundRefused("A version is being deployed. Launch when it is live.")
+        raise RoundRefused(_("A version is being deployed. Launch when it is live."))
     live = deployment_live(project=project)
     if live is None:
-        raise RoundRefused("This project has no deployed policy yet.")
+        raise RoundRefused(_("This project has no deployed policy yet."))
     previous_check(recipe=recipe, previous=live.version)
     prompts_check(recipe=recipe, project=project, base=version_base(live.version))
     with database.atomic():
@@ -53,7 +58,7 @@ def round_deploy(*, round: Round, by: User, reason: str = "") -> Deployment:
     reason = reason.strip()
     against_gate = not round.evaluation.passed
     if against_gate and not reason:
-        raise RoundRefused("The gate did not pass: write down why this policy shall be deployed all the same.")
+        raise RoundRefused(_("The gate did not pass: write down why this policy shall be deployed all the same."))
     assert round.policy is not None, "a round at the gate has a policy"
     return deployment_start(
         project=round.project, version=round.policy, by=by, round=round, reason=reason, against_gate=against_gate
@@ -71,19 +76,22 @@ def round_cancel(*, round: Round, by: User, reason: str = "") -> None:
     """Stop a round and all that works for it; its rankings count in the next. Raises: RoundRefused, NotAllowed."""
     manager_ensure(by=by, project=round.project)
     if round.state in FINAL_ROUND_STATES:
-        raise RoundRefused("This round has already ended.")
+        raise RoundRefused(_("This round has already ended."))
     _end(round, RoundState.CANCELLED, by, reason or f"cancelled by {by}")
 
 
 def _at_gate(round_: Round) -> None:
     if round_.state != RoundState.GATE:
-        raise RoundRefused(f"Round {round_.number} is not waiting for a decision: {round_.get_state_display()}.")
+        raise RoundRefused(
+            _("Round %(number)d is not waiting for a decision: %(state)s.")
+            % {"number": round_.number, "state": round_.get_state_display()}
+        )
     if round_.deployments.filter(state=DeploymentState.LOADING).exists():
-        raise RoundRefused("This round's policy is being deployed. Wait until it is live, or cancel the round.")
+        raise RoundRefused(_("This round's policy is being deployed. Wait until it is live, or cancel the round."))
 
 
 def _end(round_: Round, to: RoundState, by: User, reason: str) -> None:
     try:
         round_end(round=round_, to=to, by=by, reason=reason.strip())
     except (IllegalTransition, Conflict) as error:
-        raise RoundRefused("This round has changed meanwhile. Look again.") from error
+        raise RoundRefused(_("This round has changed meanwhile. Look again.")) from error

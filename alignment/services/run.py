@@ -5,6 +5,7 @@ import dataclasses
 import structlog
 from django.conf import settings
 from django.db import transaction as database
+from django.utils.translation import gettext as _
 
 from alignment.domain.errors import RunRefused
 from alignment.domain.finite import not_finite
@@ -57,7 +58,7 @@ def run_cancel(*, run: Run, by: User) -> None:
     """Ask a run to stop; a queued one is cancelled at once. Its round ends with it. Raises: RunRefused, NotAllowed."""
     manager_ensure(by=by, project=run.round.project)
     if run.state in FINAL_RUN_STATES:
-        raise RunRefused("This run has already ended.")
+        raise RunRefused(_("This run has already ended."))
     run_stop(run=run, by=by)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterator, Sequence
 import structlog
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from alignment.domain.errors import EndpointDown, EndpointRefused
 from alignment.domain.sampling import Wanted, answers_wanted, seed_of
@@ -68,7 +69,9 @@ def batch_sample(*, batch_id: int) -> None:
 def _ensure_answered(batch: Batch) -> None:
     """Raises: EndpointRefused when not one prompt could be answered: a fault of the endpoint or of all prompts."""
     if batch.plan and not Response.objects.filter(batch=batch).exists():
-        raise EndpointRefused("The policy server refused every prompt. Are they too long? Add shorter ones and cancel.")
+        raise EndpointRefused(
+            gettext_noop("The policy server refused every prompt. Are they too long? Add shorter ones and cancel.")
+        )
 
 
 class _Lease:

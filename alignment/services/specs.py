@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from alignment.domain.errors import RoundRefused
 from alignment.domain.recipe import BuildRecipe, Recipe
 from alignment.domain.states import VersionKind
@@ -44,7 +46,7 @@ def build_recipe(project: Project) -> BuildRecipe:
     """Return the recipe that the project's base was built by."""
     build = round_build(project=project)
     if build is None:
-        raise RoundRefused("This project has no base model yet: build or import one first.")
+        raise RoundRefused(_("This project has no base model yet: build or import one first."))
     return BuildRecipe.from_json(build.recipe)
 
 
@@ -171,7 +173,8 @@ def adapter_path(version: ModelVersion) -> str:
     folder = Path(version_path(version))
     if not folder.is_dir() or not all((folder / name).is_file() for name in version.files):
         raise RoundRefused(
-            f"The files of {version} are gone from the artifacts: put them back, or deploy another version."
+            _("The files of %(version)s are gone from the artifacts: put them back, or deploy another version.")
+            % {"version": version}
         )
     return str(folder)
 

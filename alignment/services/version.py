@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from django.db import transaction as database
+from django.utils.translation import gettext as _
 
 from alignment.domain.errors import RoundRefused
 from alignment.domain.states import VersionKind
@@ -42,7 +43,8 @@ def folder_hashes(path: str) -> dict[str, str]:
         return {}
     if not (folder / "config.json").is_file() or not list(folder.glob("*.safetensors")):
         raise RoundRefused(
-            f"{folder} must hold config.json and weights as .safetensors; pickled weights are not loaded."
+            _("%(folder)s must hold config.json and weights as .safetensors; pickled weights are not loaded.")
+            % {"folder": folder}
         )
     return {
         str(file.relative_to(folder)): file_sha256(file)
@@ -66,7 +68,7 @@ def _register(
         if kind in _POLICIES:
             label = "SFT policy" if kind == VersionKind.SFT else "policy"
             source = source_get_or_create(project=round_.project, key=name, name=f"Round {round_.number} {label}")
-        version, _ = ModelVersion.objects.get_or_create(
+        version, _created = ModelVersion.objects.get_or_create(
             name=name,
             defaults={
                 "project": project, "kind": kind, "parent": parent, "run": run, "source": source, "path": path,
