@@ -55,7 +55,7 @@ def build_step(*, round: Round) -> None:
     _prompts(round)
     deployment = _deployment(round, policy)
     if deployment.state == DeploymentState.FAILED:
-        raise RoundRefused(f"The SFT policy could not be deployed: {deployment.error}")
+        raise RoundRefused(_("The SFT policy could not be deployed: %(why)s") % {"why": deployment.error})
     deployment_finish(deployment_id=deployment.pk)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from alignment.domain.errors import RoundRefused
 from alignment.models import Round
@@ -44,12 +45,19 @@ def prompts_file(round: Round, split: Split) -> Path:
     n_rows, n_left_out = _write(temporary, prompt_list(project=round.project, split=split), without=tuned_on)
     if not n_rows:
         temporary.unlink()
-        why = f" All {n_left_out} are in the dialogues that the base was tuned on." if n_left_out else ""
-        raise RoundRefused(f"There are no prompts of the split '{split}' to use: import more prompts.{why}")
+        raise RoundRefused(_nothing_to_use(split, n_left_out))
     if n_left_out:
         Round.objects.filter(pk=round.pk).update(n_heldout_left_out=n_left_out)
     temporary.rename(path)
     return path
+
+
+def _nothing_to_use(split: Split, n_left_out: int) -> str:
+    said = _("There are no prompts of the split '%(split)s' to use: import more prompts.") % {"split": split}
+    if not n_left_out:
+        return said
+    why = _("All %(n)d are in the dialogues that the base was tuned on.") % {"n": n_left_out}
+    return f"{said} {why}"
 
 
 def _write(path: Path, prompts: QuerySet[Prompt], *, without: set[str]) -> tuple[int, int]:
@@ -74,5 +82,5 @@ def _tuned_on(round_: Round) -> set[str]:
     try:
         return questions_in(dialogue_files(version_base(round_.previous)))
     except SpecError as error:
-        why = "only it tells which held-out prompts the base has seen"
-        raise RoundRefused(f"Put back what the base was tuned on, for {why}. {error}") from error
+        said = _("Put back what the base was tuned on, for only it tells which held-out prompts the base has seen.")
+        raise RoundRefused(f"{said} {error}") from error

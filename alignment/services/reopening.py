@@ -1,5 +1,7 @@
 """Letting people go on with a closed batch when an admin wants it, and no round is working on its rankings."""
 
+from django.utils.translation import gettext as _
+
 from alignment.domain.errors import RoundRefused
 from alignment.domain.states import FINAL_ROUND_STATES, RoundState
 from alignment.models import Round
@@ -17,5 +19,7 @@ def batch_reopen_asked(*, batch: Batch, by: User, reason: str) -> Batch:
     """
     working = Round.objects.filter(batch=batch).exclude(state__in=[*FINAL_ROUND_STATES, *_BEFORE_LAUNCH]).first()
     if working is not None:
-        raise RoundRefused(f"Round {working.number} works on this batch; wait until it has ended.")
+        raise RoundRefused(
+            _("Round %(number)d works on this batch; wait until it has ended.") % {"number": working.number}
+        )
     return batch_reopen(batch=batch, by=by, reason=reason)

@@ -39,7 +39,9 @@ def spec_make(round: Round, purpose: str) -> tuple[str, Fields]:
     try:
         return stage, pin_files(STAGES[stage].from_json(fields)).to_json()
     except SpecError as error:
-        raise RoundRefused(f"The {purpose} run cannot be made: {error}") from error
+        raise RoundRefused(
+            _("The %(purpose)s run cannot be made: %(why)s") % {"purpose": purpose, "why": error}
+        ) from error
 
 
 def build_recipe(project: Project) -> BuildRecipe:

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from django.utils.translation import gettext as _
+
 from feedback.domain.errors import Invalid, UploadRefused
 from feedback.domain.gold import known_ranks_check, purpose_check, tolerance_check
 from feedback.domain.messages import Message, check_messages, check_text
@@ -35,7 +37,9 @@ def read_golds(file: BinaryIO, filename: str) -> Iterator[GoldRow]:
     """Yield the known answers of a file. Raises: UploadRefused."""
     for number, (line, value) in enumerate(read_rows(file, filename)):
         if number >= MAX_KNOWN:
-            raise UploadRefused(f"There are more than {MAX_KNOWN:,} known answers; nobody needs as many.", line)
+            raise UploadRefused(
+                _("There are more than %(max)s known answers; nobody needs as many.") % {"max": f"{MAX_KNOWN:,}"}, line
+            )
         try:
             yield _gold_of(line, value)
         except UploadRefused:
@@ -46,12 +50,15 @@ def read_golds(file: BinaryIO, filename: str) -> Iterator[GoldRow]:
 
 def _gold_of(line: int, row: Any) -> GoldRow:
     if not isinstance(row, dict) or not {"prompt", "answers", "ranks"} <= set(row):
-        raise Invalid("expected an object with prompt, answers and ranks.")
+        raise Invalid(_("expected an object with prompt, answers and ranks."))
     if unknown := sorted(set(row) - set(FIELDS)):
-        raise Invalid(f"there is no field {', '.join(unknown)[:200]}; choose from {', '.join(FIELDS)}.")
+        raise Invalid(
+            _("there is no field %(names)s; choose from %(known)s.")
+            % {"names": ", ".join(unknown)[:200], "known": ", ".join(FIELDS)}
+        )
     answers = _answers_of(row["answers"])
     if not isinstance(row["ranks"], list):
-        raise Invalid("ranks must be a list with a rank for each answer; 1 is the best.")
+        raise Invalid(_("ranks must be a list with a rank for each answer; 1 is the best."))
     return GoldRow(
         line=line,
         messages=_messages_of(row["prompt"]),
@@ -65,7 +72,7 @@ def _gold_of(line: int, row: Any) -> GoldRow:
 
 def explanation_check(explanation: object) -> str:
     """Return an explanation that can be stored. Raises: Invalid."""
-    return check_text(explanation, "The explanation", max_length=MAX_EXPLANATION_LENGTH, empty=True)
+    return check_text(explanation, _("The explanation"), max_length=MAX_EXPLANATION_LENGTH, empty=True)
 
 
 def _messages_of(prompt: Any) -> list[Message]:
@@ -76,8 +83,8 @@ def _messages_of(prompt: Any) -> list[Message]:
 
 def _answers_of(value: Any) -> list[str]:
     if not isinstance(value, list) or not 2 <= len(value) <= MAX_ANSWERS:
-        raise Invalid(f"answers must be a list of 2 to {MAX_ANSWERS} texts.")
-    answers = [check_text(answer, "an answer", empty=True) for answer in value]
+        raise Invalid(_("answers must be a list of 2 to %(max)d texts.") % {"max": MAX_ANSWERS})
+    answers = [check_text(answer, _("an answer"), empty=True) for answer in value]
     if len(set(answers)) < len(answers):
-        raise Invalid("two of the answers are the same text.")
+        raise Invalid(_("two of the answers are the same text."))
     return answers
