@@ -5,12 +5,16 @@ import os
 import shutil
 import tempfile
 
-if "PLUMBLINE_HOME" not in os.environ:
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+if "PLUMBLINE_HOME" not in os.environ or os.environ.get("HOME_OF_TESTS_BY", _WORKER) != _WORKER:
+    # Each of several test processes has a home of its own; what it starts shares it.
     os.environ["PLUMBLINE_HOME"] = tempfile.mkdtemp(prefix="plumbline-test-")
+    os.environ["HOME_OF_TESTS_BY"] = _WORKER
     atexit.register(shutil.rmtree, os.environ["PLUMBLINE_HOME"], ignore_errors=True)
 os.environ.setdefault("SECRET_KEY", "tests-only-4c1f0b7e2d9a6853a17c")
 os.environ.setdefault("LOG_LEVEL", "WARNING")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin while they wait would slow the other process
 os.environ.setdefault("TRAIN_NICE", "0")  # on a busy build machine a nice training would wait for everybody else
 
 from config.settings import *  # noqa: F403 - the environment above must be set first

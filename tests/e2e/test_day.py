@@ -99,6 +99,7 @@ def test_the_next_task_is_painted_at_once(annie, label_path):
 
 
 @pytest.mark.slow
+@pytest.mark.looks
 @pytest.mark.parametrize("n_tasks", [201])
 def test_two_hundred_tasks_in_a_row_are_each_painted_at_once(annie, label_path):
     page = start(annie, label_path)
