@@ -28,6 +28,7 @@ from feedback.services.announcement import announcement_create
 from feedback.services.answering import turn_settle
 from feedback.services.invitation import invitation_create
 from feedback.services.person import token_create
+from feedback.services.quality import quality_ask
 from feedback.services.report import report_resolve
 from tests.example import ANSWERS, GUIDELINES, Example, example_project, example_rounds
 from tests.feedback.factories import (
@@ -37,10 +38,12 @@ from tests.feedback.factories import (
     MembershipFactory,
     ProjectFactory,
     PromptFactory,
+    QualityReportFactory,
     SourceFactory,
     TaskFactory,
     UserFactory,
 )
+from tests.quality_example import example_figures
 
 NOBODY, ANNIE, ADA, ROSA, MONA, NOAH = "", "annie", "ada", "rosa", "mona", "noah"
 """A visitor; an annotator with work in hand; an admin who may see the site's tables; a researcher; somebody with a
@@ -115,6 +118,10 @@ PAGES: dict[str, tuple[Stop, ...]] = {
         for state in ("answering", "ready", "judged", "unanswered", "ended")
     ),
     "feedback:work": (Stop(ANNIE), Stop(NOAH)),
+    "feedback:quality": (
+        Stop(ADA), Stop(ROSA, query="?sort=-weight"), Stop(ADA, "rate"), Stop(ADA, "done"),
+    ),
+    "feedback:quality_annotator": (Stop(ADA), Stop(ROSA, places=(("user_id", "spammer"),)), Stop(ADA, "done")),
     "feedback:data": (Stop(ROSA),),
     "alignment:build": (Stop(ANNIE), Stop(ADA, "done")),
     "alignment:rounds": (Stop(ADA), Stop(ROSA), Stop(ADA, "done")),
@@ -129,6 +136,7 @@ NOT_PAGES = {
     "account_logout": "POST only", "account:logout": "POST only", "account:language": "POST only",
     "account:opt_out": "POST only", "account:token_revoke": "POST only", "mfa_download_recovery_codes": "a file",
     "feedback:person_data": "a file", "feedback:hours_csv": "a file", "feedback:preferences_file": "a file",
+    "feedback:quality_csv": "a file", "feedback:quality_ask": "POST only",
     "feedback:judgments_file": "a file", "feedback:demonstrations_file": "a file",
     "feedback:invitation_accept": "POST only", "feedback:invitation_sign_up": "POST only",
     "feedback:invitation_create": "POST only", "feedback:invitation_revoke": "POST only",
@@ -250,11 +258,14 @@ def world() -> dict[str, object]:
     TOTP.activate(User.objects.get(username=MONA), generate_totp_secret())
     RecoveryCodes.activate(User.objects.get(username=MONA))
     token_create(user=ada, name="notebook")
+    noah = User.objects.get(username=NOAH)
+    QualityReportFactory(project=project, figures=example_figures(annie, noah).to_json(), last_judgment_id=1)
     _, token = invitation_create(project=project, role=Role.RESEARCHER, by=ada, email="mia@example.org")
     return {
         "harbour": project.pk, "number": 1, "run_id": Run.objects.get(purpose="policy").pk,
         "version_id": round_.policy_id, "assignment_id": done.pk, "token": token, "uidb36": "1", "key": "spent",
-        "provider_id": "none", "conversation_id": 0, "task_id": done.task_id, **_other_projects(example),
+        "provider_id": "none", "conversation_id": 0, "task_id": done.task_id,
+        "user_id": annie.pk, "spammer": noah.pk, **_other_projects(example),
     }  # fmt: skip
 
 
@@ -296,6 +307,8 @@ def _other_projects(example: Example) -> dict[str, object]:
             task = TaskFactory(project=project, prompt__text=f"How far is it?\n\n{RICH}", n_answers=n_answers)
             AssignmentFactory(task=task, annotator=example.annotator)
             places[f"task-{name}"] = task.pk
+        if name == "rate":
+            quality_ask(project=project)
         if name == "live":
             places |= _conversations(project, example.annotator)
     return places

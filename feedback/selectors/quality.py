@@ -1,14 +1,19 @@
 """Quality reports, and what they say about the worth of a judgment."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Collection, Mapping
 
 from django.db.models import QuerySet
 
+from feedback.domain.gold import Mark
 from feedback.domain.quality import QualityFigures
-from feedback.domain.states import QualityState
-from feedback.models import Consensus, Project, QualityReport, Snapshot
+from feedback.domain.states import KNOWN, QualityState
+from feedback.models import Consensus, Judgment, Membership, Project, QualityReport, Snapshot
+from feedback.selectors.gold import judgment_mark
 
+RECENT = 5_000
+"""Judgments of a person that are looked at on a page: some weeks of work, read in a tenth of a second."""
 LIVE = (QualityState.QUEUED, QualityState.COMPUTING)
 
 
@@ -87,3 +92,38 @@ def worth_of(report: QualityReport | None) -> Worth:
 def worth_of_snapshot(snapshot: Snapshot) -> Worth:
     """Return what the report says that a snapshot was written with."""
     return worth_of(QualityReport.objects.filter(pk=snapshot.filter.get("quality_report")).first())
+
+
+@dataclasses.dataclass(frozen=True)
+class KnownJudged:
+    """A person's judgment of a task with a known answer."""
+
+    judgment: Judgment
+    mark: Mark
+
+
+def annotator_gold(*, project: Project, annotator_id: int, limit: int) -> list[KnownJudged]:
+    """Return what a person said about tasks with a known answer, the newest first."""
+    rows = _of_person(project, annotator_id).filter(task__purpose__in=KNOWN).select_related("task__gold")
+    return [KnownJudged(one, judgment_mark(judgment=one, gold=one.task.gold)) for one in rows.order_by("-pk")[:limit]]
+
+
+def annotator_seconds(*, project: Project, annotator_id: int) -> list[float]:
+    """Return the active seconds of a person's newest judgments."""
+    rows = _of_person(project, annotator_id).order_by("-pk")
+    return [seconds for seconds in rows.values_list("active_s", flat=True)[:RECENT] if seconds is not None]
+
+
+def annotator_flags(*, project: Project, annotator_id: int) -> Counter[str]:
+    """Return how often a person's newest judgments set each flag."""
+    rows = _of_person(project, annotator_id).order_by("-pk").values_list("flags", flat=True)[:RECENT]
+    return Counter(flag["flag"] for flags in rows for flag in flags)
+
+
+def usernames(*, project: Project) -> dict[int, str]:
+    """Return the name of each user id that was ever a member."""
+    return dict(Membership.objects.filter(project=project).values_list("user_id", "user__username"))
+
+
+def _of_person(project: Project, annotator_id: int) -> QuerySet[Judgment]:
+    return Judgment.objects.filter(task__project=project, annotator=annotator_id, superseded_by=None)

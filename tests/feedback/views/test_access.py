@@ -30,6 +30,9 @@ PAGES = {
     "feedback:announcements": {"admin"},
     "feedback:announcements_unseen": ANYBODY,
     "feedback:reports": {"admin"},
+    "feedback:quality": {"admin", "researcher"},
+    "feedback:quality_annotator": {"admin", "researcher"},
+    "feedback:quality_csv": {"admin", "researcher"},
     "feedback:data": {"admin", "researcher"},
     "feedback:preferences_file": {"admin", "researcher"},
     "feedback:judgments_file": {"admin", "researcher"},
@@ -57,6 +60,7 @@ ACTIONS = {
     "feedback:invitation_revoke": {"admin"},
     "feedback:announcement_end": {"admin"},
     "feedback:report_resolve": {"admin"},
+    "feedback:quality_ask": {"admin", "researcher"},
     "account:opt_out": ANYBODY,
     "feedback:tasks_act": {"admin"},
     "feedback:batch_close": {"admin"},
@@ -99,6 +103,7 @@ def url_of(example, name):
         "feedback:live_end": conversation,
         "feedback:announcement_end": [project, example.announcement.pk],
         "feedback:report_resolve": [project, example.report.pk],
+        "feedback:quality_annotator": [project, example.annotator.pk],
         "feedback:correct": [project, example.assignment.pk],
         "feedback:explained": [project, example.lesson.pk],
         "feedback:task_history": [project, example.tasks[0].pk],
@@ -201,6 +206,7 @@ def test_objects_of_another_project_are_not_found_through_ones_own(client, examp
         reverse("alignment:version", args=[own.pk, example.round.policy_id]),
         reverse("feedback:correct", args=[own.pk, assignment.pk]),
         reverse("feedback:live_state", args=[own.pk, example.conversation.pk]),
+        reverse("feedback:quality_annotator", args=[own.pk, example.annotator.pk]),
     ]
     assert [client.get(url).status_code for url in foreign] == [404] * len(foreign)
         reverse("feedback:explained", args=[own.pk, example.lesson.pk]),

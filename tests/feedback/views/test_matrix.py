@@ -127,6 +127,7 @@ class World:
             "assignment_id": judged.assignment_id,
             "announcement_id": announcement_create(project=self.project, text="Tea", by=example.admin).pk,
             "report_id": example.report.pk,
+            "user_id": self.people["annotator"].pk,
             "task_id": example.tasks[0].pk,
             "conversation_id": example.conversation.pk,
             "number": 1,
