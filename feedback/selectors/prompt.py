@@ -16,9 +16,14 @@ def prompt_list(*, project: Project, split: Split | None = None) -> QuerySet[Pro
 
 
 def prompt_counts(*, project: Project) -> dict[Split, int]:
-    """Return how many prompts each split has."""
-    counts = dict(Prompt.objects.filter(project=project).values_list("split").annotate(n=Count("pk")))
+    """Return how many prompts each split has; an index alone answers it."""
+    counts = dict(Prompt.objects.filter(project=project).values_list("split").annotate(n=Count("*")))
     return {split: counts.get(split.value, 0) for split in Split}
+
+
+def prompt_count_up_to(*, project: Project, at_most: int) -> int:
+    """Return how many prompts the project has, and `at_most` when there are more."""
+    return Prompt.objects.filter(project=project)[:at_most].count()
 
 
 def prompt_excerpt(*, prompt: Prompt) -> str:

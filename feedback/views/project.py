@@ -17,8 +17,9 @@ from feedback.domain.protocol import ProtocolKind, ProtocolOptions
 from feedback.domain.states import Role
 from feedback.models import Project, User
 from feedback.selectors.batch import batch_list, batch_progress
+from feedback.selectors.progress import batches_closed, project_progress
 from feedback.selectors.project import membership_roles, project_list, protocol_current
-from feedback.selectors.prompt import prompt_counts
+from feedback.selectors.prompt import prompt_count_up_to
 from feedback.selectors.report import report_list
 from feedback.selectors.task import queue_count
 from feedback.services.project import project_create, project_update
@@ -26,6 +27,8 @@ from feedback.views.access import Request, project_page, signed_in
 from feedback.views.protocol_form import ProtocolForm, protocol_initial
 from feedback.views.rendering import go, page
 
+PROMPTS_COUNTED = 10_000
+"""Beyond that the overview says only that there are more."""
 NUMBER_FIELDS = ("overlap", "lease_s", "answers_per_task", "prompts_per_batch")
 KNOWN_FIELDS = ("gold_share", "repeat_share", "qualification_pass")
 
@@ -110,13 +113,18 @@ def overview(request: Request, project: Project) -> HttpResponse:
         "protocol": protocol_current(project=project),
         "queue": queue_count(project=project, annotator=request.user),
         "batch": batch,
-        "progress": batch_progress(batch=batch) if batch else None,
-        "n_prompts": sum(prompt_counts(project=project).values()),
+        "progress": batch_progress(batch=batch) if batch and not (moving and moving.batches) else None,
+        "n_prompts": prompt_count_up_to(project=project, at_most=PROMPTS_COUNTED),
+        "prompts_counted": PROMPTS_COUNTED,
         "n_reports": report_list(project=project).count(),
     }
     return page(request, "feedback/project.html", context)
 
+    may_look = request.user.has_perm("feedback.export_project", project)
+    moving = project_progress(project=project) if may_look else None
 
+        "moving": moving,
+        "closed_batches": batches_closed(project=project) if may_look else [],
 @signed_in
 @require_http_methods(["GET", "POST"])
 def new(request: Request) -> HttpResponse:

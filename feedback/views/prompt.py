@@ -4,17 +4,19 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpResponse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from feedback.domain.errors import FeedbackError
+from feedback.domain.states import Split
 from feedback.models import Project
-from feedback.selectors.prompt import prompt_counts, prompt_list
+from feedback.selectors.prompt import prompt_counts
+from feedback.selectors.prompt_search import PromptFilter, prompt_search
 from feedback.services.prompt import prompts_import
-from feedback.views.access import Request, project_page
+from feedback.views.access import Request, project_page, whole_number
 from feedback.views.rendering import go, page, wants_fragment
 
 PROMPTS_A_PAGE = 25
@@ -29,10 +31,27 @@ class UploadForm(forms.Form):
     )
 
 
+class PromptSearchForm(forms.Form):
+    words = forms.CharField(label=gettext_lazy("Words"), required=False, max_length=200)
+    tag = forms.CharField(label=gettext_lazy("Tag"), required=False, max_length=200)
+    split = forms.ChoiceField(
+        label=gettext_lazy("Split"), required=False, choices=[("", gettext_lazy("Any")), *Split.choices]
+    )
+
+    def asked(self) -> PromptFilter:
+        """Return what the form asks for; a form with a mistake finds everything, and says what is wrong."""
+        if not self.is_valid():
+            return PromptFilter()
+        split = self.cleaned_data["split"]
+        return PromptFilter(
+            words=self.cleaned_data["words"], tag=self.cleaned_data["tag"], split=Split(split) if split else None
+        )
+
+
 @require_http_methods(["GET", "POST"])
 @project_page("feedback.manage_project")
 def prompts(request: Request, project: Project) -> HttpResponse:
-    """List prompts, and take a file of new ones or refuse it whole."""
+    """List the prompts that a search finds, and take a file of new ones or refuse it whole."""
     if request.method == "GET":
         return _page(request, project, UploadForm())
     form = UploadForm(request.POST, request.FILES)
@@ -54,14 +73,20 @@ def prompts(request: Request, project: Project) -> HttpResponse:
 
 
 def _page(request: Request, project: Project, form: UploadForm, **context: Any) -> HttpResponse:
-    found = Paginator(prompt_list(project=project), PROMPTS_A_PAGE).get_page(request.GET.get("page"))
+    search = PromptSearchForm(request.GET)
+    asked = search.asked()
+    below = whole_number(request.GET.get("below", ""))
+    found = prompt_search(project=project, asked=asked, below=below, limit=PROMPTS_A_PAGE)
+    said = {"words": asked.words, "tag": asked.tag, "split": asked.split or ""}
     counts = prompt_counts(project=project)
     context |= {
         "project": project,
         "form": form,
         "counts": {split.value: n for split, n in counts.items()} | {"total": sum(counts.values())},
-        "prompts": found.object_list,
-        "page_obj": found,
+        "search": search,
+        "query": urlencode({name: value for name, value in said.items() if value}),
+        "found": found,
+        "is_first": below is None,
     }
     status = 422 if form.is_bound and form.errors else 200
     return page(request, "feedback/prompts.html", context, fragment="feedback/fragments/prompts.html", status=status)
