@@ -12,10 +12,11 @@ from django.utils import timezone
 from alignment.domain.recipe import BuildRecipe, Recipe
 from alignment.domain.states import DeploymentState, RoundState, RunState, VersionKind
 from alignment.models import Deployment, Evaluation, ModelVersion, Round, Run
-from feedback.domain.states import Role, Split
-from feedback.models import Project, Task, User
+from feedback.domain.states import Role, Split, TaskPurpose
+from feedback.models import Assignment, Project, Task, User
 from tests.feedback.factories import (
     BatchFactory,
+    GoldFactory,
     JudgmentFactory,
     MembershipFactory,
     ProjectFactory,
@@ -83,6 +84,15 @@ def example_project(*, n_tasks: int = 3, n_answers: int = 4, name: str = "Harbou
     return Example(
         project, people[Role.ANNOTATOR], admin, people[Role.RESEARCHER], UserFactory(username="stranger"), tasks
     )
+
+
+def example_lesson(project: Project, annotator: User) -> Assignment:
+    """Add a training task that the annotator got right."""
+    gold = GoldFactory(
+        task__project=project, task__purpose=TaskPurpose.TRAINING, task__n_answers=3,
+        explanation="The first one **answers the question**.",
+    )  # fmt: skip
+    return JudgmentFactory(assignment__task=gold.task, assignment__annotator=annotator).assignment
 
 
 _NAMES = {Role.ANNOTATOR: "annie", Role.RESEARCHER: "rosa"}

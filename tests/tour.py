@@ -30,7 +30,7 @@ from feedback.services.invitation import invitation_create
 from feedback.services.person import token_create
 from feedback.services.quality import quality_ask
 from feedback.services.report import report_resolve
-from tests.example import ANSWERS, GUIDELINES, Example, example_project, example_rounds
+from tests.example import ANSWERS, GUIDELINES, Example, example_lesson, example_project, example_rounds
 from tests.feedback.factories import (
     AssignmentFactory,
     BatchFactory,
@@ -102,6 +102,8 @@ PAGES: dict[str, tuple[Stop, ...]] = {
     "feedback:task_history": (
         Stop(ADA), Stop(ROSA), Stop(ADA, "write", places=(("task_id", "task-write"),)),
     ),
+    "feedback:gold": (Stop(ADA), Stop(ADA, "done")),
+    "feedback:gold_new": (Stop(ADA),),
     "feedback:members": (Stop(ADA),),
     "feedback:announcements": (Stop(ADA),),
     "feedback:reports": (Stop(ADA), Stop(ADA, query="?done=1"), Stop(ADA, "rate")),
@@ -112,6 +114,7 @@ PAGES: dict[str, tuple[Stop, ...]] = {
     ),
     "feedback:correct": (Stop(ANNIE),),
     "feedback:last": (Stop(ANNIE),),
+    "feedback:explained": (Stop(ANNIE, "done"),),
     "feedback:live": (Stop(ANNIE, "live"), Stop(ANNIE)),
     "feedback:live_state": tuple(
         Stop(ANNIE, "live", (("conversation_id", f"conversation-{state}"),))
@@ -140,6 +143,7 @@ NOT_PAGES = {
     "feedback:judgments_file": "a file", "feedback:demonstrations_file": "a file",
     "feedback:invitation_accept": "POST only", "feedback:invitation_sign_up": "POST only",
     "feedback:invitation_create": "POST only", "feedback:invitation_revoke": "POST only",
+    "feedback:gold_retire": "POST only", "feedback:gold_restore": "POST only",
     "feedback:member_remove": "POST only", "feedback:announcement_end": "POST only", "feedback:claim": "POST only",
     "feedback:report_resolve": "POST only", "feedback:tasks_act": "POST only", "feedback:batch_close": "POST only",
     "feedback:leases_expire": "POST only", "alignment:batch_reopen": "POST only",
@@ -309,6 +313,8 @@ def _other_projects(example: Example) -> dict[str, object]:
             places[f"task-{name}"] = task.pk
         if name == "rate":
             quality_ask(project=project)
+        if name == "done":
+            places["lesson_id"] = example_lesson(project, example.annotator).pk
         if name == "live":
             places |= _conversations(project, example.annotator)
     return places

@@ -12,9 +12,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from feedback.domain.errors import FeedbackError
 from feedback.domain.protocol import ProtocolKind, SkipReason
+from feedback.domain.states import LEARNED_FROM, TaskPurpose
 from feedback.models import Assignment, Project
 from feedback.selectors.assignment import assignment_get, assignment_live, assignment_view, assignments_held
 from feedback.selectors.draft import draft_of
+from feedback.selectors.learning import explained_of, learning_of
 from feedback.selectors.person import opted_out_tags
 from feedback.selectors.project import protocol_current
 from feedback.selectors.task import queue_count
@@ -74,9 +76,15 @@ def submit(request: Request, project: Project) -> HttpResponse:
         messages.success(request, _("The judgment is changed."))
         # The outbox leads back to the task by itself, once it has heard that the change is stored.
         return HttpResponse(status=204) if form.get("outbox") else go(request, "feedback:label", project.pk)
-    if _start(request, project, form.get("shown", "")):
-        return render(request, "partial.html")
-    return _next(request, project)
+    return _go_on(request, project, assignment)
+
+
+@never_cache
+@require_GET
+@project_page("feedback.annotate_project")
+def explained(request: Request, project: Project, lesson_id: int) -> HttpResponse:
+    """Show again what a judged training task taught; a lesson has the number of its assignment."""
+    return _explained(request, project, own_assignment_or_404(request, project, str(lesson_id)))
 
 
 @require_POST
@@ -154,6 +162,9 @@ def correct(request: Request, project: Project, assignment_id: int) -> HttpRespo
     judgment = assignment.judgments.order_by("-id").first()
     if judgment is None:
         return go(request, "feedback:label", project.pk)
+    if assignment.task.purpose in LEARNED_FROM:
+        messages.info(request, _("Training and qualification tasks cannot be changed once they are submitted."))
+        return go(request, "feedback:explained", project.pk, assignment.pk)
     return _comparison(request, project, assignment, typed=query_dict(judged_fields(judgment)))
 
 
@@ -169,6 +180,17 @@ def last(request: Request, project: Project) -> HttpResponseBase:
     return label(request, project.pk)
 
 
+def _go_on(request: Request, project: Project, assignment: Assignment) -> HttpResponse:
+    """Bring what a judged task taught, or else the next task, where the page does not show it already."""
+    if assignment.task.purpose == TaskPurpose.TRAINING:
+        if wants_fragment(request):
+            return _explained(request, project, assignment)
+        return go(request, "feedback:explained", project.pk, assignment.pk)  # a reload must not submit again
+    if _start(request, project, request.POST.get("shown", "")):
+        return render(request, "partial.html")
+    return _next(request, project)
+
+
 def _start(request: Request, project: Project, shown: str) -> bool:
     """Start the time of a prefetched task that the page put on the screen by itself; False when there is none."""
     number = whole_number(shown)
@@ -178,6 +200,19 @@ def _start(request: Request, project: Project, shown: str) -> bool:
         return False
     assignment_show(assignment=live)
     return True
+
+
+def _explained(request: Request, project: Project, assignment: Assignment) -> HttpResponse:
+    """Show the known order of a judged training task beside the person's own, and why it is so."""
+    taught = explained_of(assignment=assignment)
+    if taught is None:
+        return go(request, "feedback:label", project.pk)
+    context = {
+        "project": project,
+        "explained": taught,
+        "learning": learning_of(project=project, annotator=request.user),
+    }
+    return page(request, "feedback/label.html", context, fragment="feedback/fragments/comparison.html")
 
 
 def _next(request: Request, project: Project) -> HttpResponse:
@@ -203,6 +238,7 @@ def _comparison(
     context: dict[str, Any] = {
         "project": project,
         "queue": queue_count(project=project, annotator=request.user),
+        "learning": learning_of(project=project, annotator=request.user),
         "error": error,
     }
     if assignment is not None:

@@ -45,6 +45,7 @@ async function ask(assignment) {
 function look() {
   const form = taskForm();
   if (isAsking || !form || form.inert || field(form, "correction") || !isActive()) return;
+  if (form.closest("[data-learning]")) return; // what a training task taught comes before the next one
   if (allKept("outbox").some(({ value }) => !value.isRefused)) return; // the server would take this task for the next one
   const assignment = field(form, "assignment");
   if (asked.assignment !== assignment || (!isFresh() && performance.now() > asked.again)) ask(assignment);

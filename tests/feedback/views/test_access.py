@@ -7,7 +7,7 @@ from feedback.domain.protocol import ProtocolKind
 from feedback.domain.states import Role
 from feedback.models import Report
 from feedback.services.announcement import announcement_create
-from tests.example import example_project, example_rounds
+from tests.example import example_lesson, example_project, example_rounds
 from tests.feedback.factories import ConversationFactory, MembershipFactory, ProjectFactory, ProtocolFactory
 
 pytestmark = pytest.mark.django_db
@@ -17,15 +17,18 @@ PAGES = {
     "feedback:project": ANYBODY,
     "feedback:label": {"annotator"},
     "feedback:correct": {"annotator"},
+    "feedback:explained": {"annotator"},
     "feedback:last": {"annotator"},
     "feedback:work": {"annotator"},
     "feedback:live": {"annotator"},
     "feedback:live_state": {"annotator"},
     "feedback:project_settings": {"admin"},
     "feedback:prompts": {"admin"},
-    "feedback:members": {"admin"},
+    "feedback:gold": {"admin"},
+    "feedback:gold_new": {"admin"},
     "feedback:tasks": {"admin", "researcher"},
     "feedback:task_history": {"admin", "researcher"},
+    "feedback:members": {"admin"},
     "feedback:hours_csv": {"admin"},
     "feedback:announcements": {"admin"},
     "feedback:announcements_unseen": ANYBODY,
@@ -55,17 +58,19 @@ ACTIONS = {
     "feedback:live_judge": {"annotator"},
     "feedback:live_again": {"annotator"},
     "feedback:live_end": {"annotator"},
+    "feedback:gold_retire": {"admin"},
+    "feedback:gold_restore": {"admin"},
     "feedback:member_remove": {"admin"},
     "feedback:invitation_create": {"admin"},
     "feedback:invitation_revoke": {"admin"},
     "feedback:announcement_end": {"admin"},
     "feedback:report_resolve": {"admin"},
     "feedback:quality_ask": {"admin", "researcher"},
-    "account:opt_out": ANYBODY,
     "feedback:tasks_act": {"admin"},
     "feedback:batch_close": {"admin"},
     "feedback:leases_expire": {"admin"},
     "alignment:batch_reopen": {"admin"},
+    "account:opt_out": ANYBODY,
     "alignment:round_launch": {"admin"},
     "alignment:round_deploy": {"admin"},
     "alignment:round_reject": {"admin"},
@@ -83,8 +88,10 @@ HTMX = {"HTTP_HX_REQUEST": "true"}
 @pytest.fixture
 def example():
     example = example_project()
+    example.lesson = example_lesson(example.project, example.annotator)
     example.round = example_rounds(example)
     example.announcement = announcement_create(project=example.project, text="Tea at four.", by=example.admin)
+    example.assignment = example.annotator.assignments.latest("pk")
     example.report = Report.objects.create(task=example.tasks[0], annotator=example.annotator, text="It is cut off.")
     ProtocolFactory(project=example.project, kind=ProtocolKind.LIVE, created_by=example.admin)
     ProtocolFactory(project=example.project, created_by=example.admin)
@@ -105,6 +112,8 @@ def url_of(example, name):
         "feedback:report_resolve": [project, example.report.pk],
         "feedback:quality_annotator": [project, example.annotator.pk],
         "feedback:correct": [project, example.assignment.pk],
+        "feedback:gold_retire": [project, example.lesson.task.gold.pk],
+        "feedback:gold_restore": [project, example.lesson.task.gold.pk],
         "feedback:explained": [project, example.lesson.pk],
         "feedback:task_history": [project, example.tasks[0].pk],
         "feedback:batch_close": [project, 1],
@@ -197,7 +206,7 @@ def test_objects_of_another_project_are_not_found_through_ones_own(client, examp
     own = ProjectFactory()
     MembershipFactory(project=own, user=example.stranger, role=Role.ADMIN)
     MembershipFactory(project=own, user=example.stranger, role=Role.ANNOTATOR)
-    assignment = example.annotator.assignments.get()
+    assignment = example.assignment
     client.force_login(example.stranger)
     run = example.round.runs.first()
     foreign = [
@@ -205,12 +214,12 @@ def test_objects_of_another_project_are_not_found_through_ones_own(client, examp
         reverse("alignment:run", args=[own.pk, 1, run.pk]),
         reverse("alignment:version", args=[own.pk, example.round.policy_id]),
         reverse("feedback:correct", args=[own.pk, assignment.pk]),
+        reverse("feedback:explained", args=[own.pk, example.lesson.pk]),
+        reverse("feedback:task_history", args=[own.pk, assignment.task_id]),
         reverse("feedback:live_state", args=[own.pk, example.conversation.pk]),
         reverse("feedback:quality_annotator", args=[own.pk, example.annotator.pk]),
     ]
     assert [client.get(url).status_code for url in foreign] == [404] * len(foreign)
-        reverse("feedback:explained", args=[own.pk, example.lesson.pk]),
-        reverse("feedback:task_history", args=[own.pk, assignment.task_id]),
     acts = {
         reverse("feedback:submit", args=[own.pk]): {"assignment": assignment.pk},
         reverse("feedback:skip", args=[own.pk]): {"assignment": assignment.pk},

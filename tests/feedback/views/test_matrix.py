@@ -14,6 +14,7 @@ from feedback.domain.states import Role
 from feedback.services.announcement import announcement_create
 from feedback.services.invitation import invitation_create
 from feedback.services.person import member_add, member_remove, token_create
+from tests.example import example_lesson
 from tests.feedback.factories import JudgmentFactory, MembershipFactory, ProjectFactory, TaskFactory, UserFactory
 from tests.feedback.views.test_access import ACTIONS, NO_PROJECT, PAGES
 from tests.feedback.views.test_access import example as example  # noqa: PLC0414 - a fixture
@@ -115,7 +116,8 @@ class World:
         self.everything = UserFactory(username="foreign-everything")
         for role in Role:
             member_add(project=self.foreign, user=self.everything, role=role, by=None)
-        # What the annotator alone has: a judgment, and the conversation.
+        # What the annotator alone has: judgments, and the conversation.
+        lesson = example_lesson(self.project, self.people["annotator"])
         judged = JudgmentFactory(
             assignment__task=TaskFactory(project=self.project), assignment__annotator=self.people["annotator"]
         )
@@ -125,6 +127,8 @@ class World:
         self.objects = {
             "project_id": self.project.pk,
             "assignment_id": judged.assignment_id,
+            "lesson_id": lesson.pk,
+            "gold_id": lesson.task.gold.pk,
             "announcement_id": announcement_create(project=self.project, text="Tea", by=example.admin).pk,
             "report_id": example.report.pk,
             "user_id": self.people["annotator"].pk,
