@@ -106,9 +106,13 @@ def projects(request: Request) -> HttpResponse:
 @require_GET
 @project_page("feedback.view_project")
 def overview(request: Request, project: Project) -> HttpResponse:
-    """Show guidelines and progress."""
+    """Show guidelines and progress; to those who run the project or read its data also the pace and each batch."""
     batch = batch_list(project=project).first()
+    may_look = request.user.has_perm("feedback.export_project", project)
+    moving = project_progress(project=project) if may_look else None
     context = {
+        "moving": moving,
+        "closed_batches": batches_closed(project=project) if may_look else [],
         "project": project,
         "protocol": protocol_current(project=project),
         "queue": queue_count(project=project, annotator=request.user),
@@ -120,11 +124,7 @@ def overview(request: Request, project: Project) -> HttpResponse:
     }
     return page(request, "feedback/project.html", context)
 
-    may_look = request.user.has_perm("feedback.export_project", project)
-    moving = project_progress(project=project) if may_look else None
 
-        "moving": moving,
-        "closed_batches": batches_closed(project=project) if may_look else [],
 @signed_in
 @require_http_methods(["GET", "POST"])
 def new(request: Request) -> HttpResponse:
