@@ -17,7 +17,14 @@ from feedback.domain.states import TaskPurpose
 from feedback.models import Assignment
 from feedback.selectors.assignment import assignment_view
 from feedback.selectors.draft import draft_of
-from feedback.services.assignment import assignment_claim, assignment_prefetch, assignment_release, assignment_show
+from feedback.selectors.project import annotator_membership
+from feedback.services.assignment import (
+    assignment_claim,
+    assignment_prefetch,
+    assignment_release,
+    assignment_show,
+    membership_claim,
+)
 from feedback.services.draft import draft_save
 from feedback.services.report import report_add
 
@@ -74,8 +81,12 @@ class ClaimApi(ApiView):
         responses={200: AssignmentSerializer, 204: _NOTHING_LEFT, **REFUSALS},
     )
     def post(self, request: Request, project_id: int) -> Response:
-        project = project_for(request, project_id, "feedback.annotate_project")
-        assignment = assignment_claim(project=project, annotator=caller(request), show=True)
+        membership = annotator_membership(project_id=project_id, annotator=caller(request))
+        if membership is None:
+            project = project_for(request, project_id, "feedback.annotate_project")
+            assignment = assignment_claim(project=project, annotator=caller(request), show=True)
+        else:
+            assignment = membership_claim(membership=membership, show=True)
         if assignment is None:
             return Response(status=204)
         return _answer(assignment_show(assignment=assignment))

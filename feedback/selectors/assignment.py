@@ -73,8 +73,9 @@ class Leases:
 def leases_held(*, project: Project, annotator: User) -> Leases:
     """Return what the annotator holds of the queue, read again from the database."""
     now = timezone.now()
-    held = list(_of_queue(project, annotator).values_list("pk", "lease_expires_at"))
-    return Leases([pk for pk, until in held if until > now], [pk for pk, until in held if until <= now])
+    held = _of_queue(project, annotator).values_list("pk", "lease_expires_at")
+    running = {pk: until > now for pk, until in held}
+    return Leases([pk for pk in running if running[pk]], [pk for pk in running if not running[pk]])
 
 
 def assignment_get(*, assignment_id: int) -> Assignment | None:

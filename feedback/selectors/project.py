@@ -26,6 +26,15 @@ def membership_roles(*, user: User, project: Project) -> frozenset[Role]:
     return frozenset(Role(role) for role in roles)
 
 
+def annotator_membership(*, project_id: int, annotator: User) -> Membership | None:
+    """Return the membership under which a person annotates in a project, with both at hand."""
+    rows = Membership.objects.filter(project__pk=project_id, user=annotator, role=Role.ANNOTATOR, is_active=True)
+    membership = rows.select_related("project").first()
+    if membership is not None:
+        membership.user = annotator
+    return membership
+
+
 def protocol_current(*, project: Project) -> Protocol:
     """Return the newest version of the guidelines."""
     return Protocol.objects.filter(project=project).order_by("-number")[0]

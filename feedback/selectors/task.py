@@ -6,9 +6,10 @@ index in their order, a stretch at a time, and of each stretch is asked which on
 
 import json
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db.models import Prefetch, QuerySet, TextField, Value, prefetch_related_objects
+from django.db import connection
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet, TextField, Value, prefetch_related_objects
 from django.db.models.functions import Cast, StrIndex
 from django.db.models.lookups import Exact
 from django.utils import timezone
@@ -29,10 +30,11 @@ _ITEMS = Prefetch("items", TaskItem.objects.select_related("response").only("tas
 class Place(NamedTuple):
     """Where a task stands in the queue: batches by number, in each the highest priority first, then the oldest."""
 
-    batch: int
-    """The batch's number."""
+    number: int
+    """The batch's."""
     priority: int
     task: int
+    batch: int
 
 
 def task_candidates(*, membership: Membership, after: Place | None, limit: int) -> tuple[Place | None, list[Place]]:
@@ -60,8 +62,9 @@ def tasks_reserved(*, membership: Membership) -> QuerySet[Task]:
         purpose=TaskPurpose.LABEL,
         reserved_for=membership.user_id,
     )
-    mine = _own(membership).filter(task__reserved_for=membership.user_id).values("task")
-    return _without_tags(tasks.exclude(pk__in=mine), membership).order_by("batch__number", "-priority", "pk")
+    own = Assignment.objects.filter(annotator=membership.user_id, task=OuterRef("pk"))
+    tasks = tasks.exclude(Exists(own.exclude(state=AssignmentState.EXPIRED)))
+    return _without_tags(tasks, membership).order_by("batch__number", "-priority", "pk")
 
 
 def queue_count(*, project: Project, annotator: User) -> int:
@@ -74,16 +77,15 @@ def queue_count(*, project: Project, annotator: User) -> int:
         task__project=project, annotator=annotator, state=AssignmentState.HELD, lease_expires_at__gt=timezone.now()
     ).count()
     n += tasks_reserved(membership=membership).count()
-    place = queue_place(membership=membership)
+    place = place_of(membership.queue_position)
     if place is not None and n + _n_free(membership, place, MOST_COUNTED - n) >= MOST_COUNTED:
         return MOST_COUNTED
     return min(MOST_COUNTED, n + _n_free(membership, None, MOST_COUNTED - n))
 
 
-def queue_place(*, membership: Membership) -> Place | None:
-    """Return the place behind which this person's next look begins."""
-    kept = membership.queue_position
-    return Place(*kept["after"]) if kept and kept["after"] else None
+def place_of(position: dict[str, Any] | None) -> Place | None:
+    """Return the place behind which the next look begins, from what a membership keeps of the last one."""
+    return Place(*position["after"]) if position and position["after"] else None
 
 
 def task_to_show(*, task_id: int) -> Task:
@@ -108,55 +110,78 @@ def _n_free(membership: Membership, after: Place | None, at_most: int) -> int:
 
 def _walk(membership: Membership, after: Place | None) -> Iterator[tuple[Place, bool]]:
     """Yield the open tasks behind a place, each with whether this person may still have it."""
-    batches = Batch.objects.filter(project=membership.project_id, state=BatchState.OPEN)
     if after is not None:
-        batches = batches.filter(number__gte=after.batch)
-    for batch_id, number in batches.order_by("number").values_list("pk", "number"):
-        place = after if after is not None and after.batch == number else None
-        length = STRETCH
-        while True:
-            rows = _stretch(batch_id, place, length)
-            if not rows:
-                break
-            taken = _not_for(membership, [pk for _, pk in rows])
-            for priority, pk in rows:
-                place = Place(number, priority, pk)
-                yield place, pk not in taken
-            if len(rows) < length:
-                break
-            length = min(4 * length, LONGEST_STRETCH)
+        yield from _walk_batch(membership, after.batch, after.number, after)
+    later = Batch.objects.filter(project=membership.project_id, state=BatchState.OPEN)
+    if after is not None:
+        later = later.filter(number__gt=after.number)
+    for batch_id, number in later.order_by("number").values_list("pk", "number"):
+        yield from _walk_batch(membership, batch_id, number, None)
 
 
-def _stretch(batch_id: int, after: Place | None, length: int) -> list[tuple[int, int]]:
-    """Return (priority, id) of a batch's next open tasks."""
-    tasks = (
-        Task.objects.filter(batch=batch_id, open_slots__gt=0, purpose=TaskPurpose.LABEL, reserved_for=None)
-        .order_by("-priority", "pk")
-        .values_list("priority", "pk")
-    )
+def _walk_batch(
+    membership: Membership, batch_id: int, number: int, after: Place | None
+) -> Iterator[tuple[Place, bool]]:
+    length = STRETCH
+    while rows := _stretch(membership, batch_id, after, length):
+        unwanted = _unwanted(membership, [pk for _, pk, _ in rows])
+        for priority, pk, is_free in rows:
+            after = Place(number, priority, pk, batch_id)
+            yield after, bool(is_free) and pk not in unwanted
+        if len(rows) < length:
+            return
+        length = min(4 * length, LONGEST_STRETCH)
+
+
+def _stretch(membership: Membership, batch_id: int, after: Place | None, length: int) -> list[tuple[int, int, bool]]:
+    """Return the next tasks of a batch, if it is open: priority, id, whether this person has not had it."""
     if after is None:
-        return list(tasks[:length])
+        return _read(membership, batch_id, length, "TRUE", [])
     # Two looks, each one range of the index: as one condition, all that lies before the place would be read, too.
-    rows = list(tasks.filter(priority=after.priority, pk__gt=after.task)[:length])
+    rows = _read(membership, batch_id, length, "task.priority = %s AND task.id > %s", [after.priority, after.task])
     if len(rows) < length:
-        rows += tasks.filter(priority__lt=after.priority)[: length - len(rows)]
+        rows += _read(membership, batch_id, length - len(rows), "task.priority < %s", [after.priority])
     return rows
 
 
-def _not_for(membership: Membership, tasks: list[int]) -> set[int]:
-    """Return which of these tasks this person judged, skipped or holds, or does not want to see."""
-    # By their range: so the query has two numbers in it, however many tasks there are.
-    own = _own(membership).filter(task__gte=min(tasks), task__lte=max(tasks))
-    taken = set(own.values_list("task", flat=True))
-    if membership.opted_out_tags:
-        unwanted = Task.objects.filter(pk__in=tasks)
-        taken |= set(tasks) - set(_without_tags(unwanted, membership).values_list("pk", flat=True))
-    return taken
+_STRETCH = """
+    SELECT stretch.priority, stretch.id, own.id IS NULL
+    FROM (
+        SELECT task.priority, task.id
+        FROM feedback_task AS task JOIN feedback_batch AS batch ON batch.id = task.batch_id
+        WHERE task.batch_id = %s AND batch.state = %s AND task.open_slots > 0 AND task.purpose = %s
+            AND task.reserved_for_id IS NULL AND {behind}
+        ORDER BY task.priority DESC, task.id
+        LIMIT %s
+    ) AS stretch
+    LEFT JOIN feedback_assignment AS own
+        ON own.task_id = stretch.id AND own.annotator_id = %s AND own.state <> %s
+    ORDER BY stretch.priority DESC, stretch.id
+"""
+"""As text: the limit must come before the join, so that only so many are looked up, and every claim asks this.
+
+A task that this person let expire comes again.
+"""
 
 
-def _own(membership: Membership) -> QuerySet[Assignment]:
-    # A task that this person let expire comes again.
-    return Assignment.objects.filter(annotator=membership.user_id).exclude(state=AssignmentState.EXPIRED)
+def _read(
+    membership: Membership, batch_id: int, length: int, behind: str, place: list[int]
+) -> list[tuple[int, int, bool]]:
+    values = [batch_id, BatchState.OPEN.value, TaskPurpose.LABEL.value, *place, length]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _STRETCH.format(behind=behind),  # one of the three conditions above
+            [*values, membership.user_id, AssignmentState.EXPIRED.value],
+        )
+        return list(cursor.fetchall())
+
+
+def _unwanted(membership: Membership, tasks: list[int]) -> set[int]:
+    """Return which of these tasks have a tag that this person does not want to see."""
+    if not membership.opted_out_tags:
+        return set()
+    wanted = _without_tags(Task.objects.filter(pk__in=tasks), membership)
+    return set(tasks) - set(wanted.values_list("pk", flat=True))
 
 
 def _without_tags(tasks: QuerySet[Task], membership: Membership) -> QuerySet[Task]:

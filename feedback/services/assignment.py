@@ -22,8 +22,8 @@ from feedback.domain.states import AssignmentState, Role, Standing, TaskPurpose
 from feedback.domain.working_time import check_active_s
 from feedback.models import Assignment, Draft, Membership, Project, Task, User
 from feedback.selectors.assignment import assignment_get, assignments_held, leases_held
-from feedback.selectors.project import protocol_for
-from feedback.selectors.task import Place, items_of, queue_place, task_candidates, task_to_show, tasks_reserved
+from feedback.selectors.project import annotator_membership, protocol_for
+from feedback.selectors.task import items_of, place_of, task_candidates, task_to_show, tasks_reserved
 from feedback.services.drawing import drawn_forget, task_drawn
 from feedback.services.standing import standing_check
 from feedback.services.transition import transition, transition_log
@@ -50,7 +50,12 @@ def assignment_claim(*, project: Project, annotator: User, show: bool = False) -
 
     Raises: NotAllowed when the person is no annotator of the project, Halted when they get no task now.
     """
-    return _next(_membership(project, annotator), n_before=0, show=show)
+    return membership_claim(membership=_membership(project, annotator), show=show)
+
+
+def membership_claim(*, membership: Membership, show: bool = False) -> Assignment | None:
+    """Do as `assignment_claim` does, for an active annotator's membership that the caller has just read."""
+    return _next(membership, n_before=0, show=show)
 
 
 def assignment_prefetch(*, project: Project, annotator: User) -> Assignment | None:
@@ -130,10 +135,12 @@ def assignments_expire(
     return _end_leases(stale.order_by("lease_expires_at")[:EXPIRE_AT_ONCE], reason="the lease ran out")
 
 
-def assignments_take_back(*, project: Project, annotator: User, by: User | None) -> int:
-    """End all of a person's leases in a project now; return how many."""
+def assignments_take_back(
+    *, project: Project, annotator: User, by: User | None, reason: str = "no longer an annotator", unshown: bool = False
+) -> int:
+    """End all of a person's leases in a project now, or only those of tasks not shown yet; return how many."""
     held = Assignment.objects.filter(task__project=project, annotator=annotator, state=AssignmentState.HELD)
-    return _end_leases(held, reason="no longer an annotator", by=by)
+    return _end_leases(held.filter(shown_at=None) if unshown else held, reason=reason, by=by)
 
 
 def assignments_requeue(*, task_id: int, by: User | None, reason: str) -> int:
@@ -199,33 +206,39 @@ def _next(membership: Membership, *, n_before: int, show: bool = False) -> Assig
 
 
 def _claim(membership: Membership, *, n_before: int, show: bool) -> Assignment | None:
-    # Concurrent annotators try the same few tasks in different orders; batches and priorities are kept.
     spread = random.Random(f"{membership.pk}:{membership.n_claims}")  # noqa: S311 - a spread, not a secret
-    for task in tasks_reserved(membership=membership)[:CANDIDATES]:
-        found = _take(membership, task.pk, n_before=n_before, show=show)
-        if found is not None:
-            return found
     for _look in range(LOOKS):
-        places, position = _look_for(membership)
-        if not places:
+        tasks, position = _look_for(membership, spread)
+        if not tasks:
             return None
-        for place in sorted(places, key=lambda place: (place.batch, -place.priority, spread.random())):
-            found = _take(membership, place.task, n_before=n_before, show=show, position=position)
+        for task_id in tasks:
+            found = _take(membership, task_id, n_before=n_before, show=show, position=position)
             if found is not None:
                 return found
     return None
 
 
-def _look_for(membership: Membership) -> tuple[list[Place], dict[str, Any]]:
-    """Return what to try, and the position to keep once one of it was taken."""
+def _look_for(membership: Membership, spread: random.Random) -> tuple[list[int], dict[str, Any]]:
+    """Return tasks to try, and the position to keep once one of them was taken.
+
+    Tasks that wait for this person come first; whether there are any is asked at the front of the queue, and as long
+    as there were some.
+    """
     now = timezone.now().timestamp()
-    since = (membership.queue_position or {}).get("since", 0)
-    after = queue_place(membership=membership) if 0 <= now - since < FRONT_EVERY_S else None
-    passed, places = task_candidates(membership=membership, after=after, limit=CANDIDATES)
-    if not places and after is not None:
-        after = None
-        passed, places = task_candidates(membership=membership, after=None, limit=CANDIDATES)
-    return places, {"after": passed, "since": now if after is None else since}
+    kept = membership.queue_position or {}
+    if not 0 <= now - kept.get("since", 0) < FRONT_EVERY_S:
+        kept = {"after": None, "since": now, "block": True}
+    if kept["block"]:
+        block = tasks_reserved(membership=membership).values_list("pk", flat=True)[:CANDIDATES]
+        if block:
+            return list(block), kept
+    passed, places = task_candidates(membership=membership, after=place_of(kept), limit=CANDIDATES)
+    if not places and not (kept["block"] and kept["after"] is None):
+        membership.queue_position = None  # nothing is left behind the place: once more, from the front
+        return _look_for(membership, spread)
+    # Concurrent annotators try the same few tasks in different orders; batches and priorities are kept.
+    places.sort(key=lambda place: (place.number, -place.priority, spread.random()))
+    return [place.task for place in places], {**kept, "after": passed, "block": False}
 
 
 def _take(
@@ -300,7 +313,7 @@ def _memberships(project: Project, annotator: User) -> QuerySet[Membership]:
 
 
 def _membership(project: Project, annotator: User) -> Membership:
-    membership = _memberships(project, annotator).select_related("project", "user").first()
+    membership = annotator_membership(project_id=project.pk, annotator=annotator)
     if membership is None:
         raise _not_an_annotator(project)
     return membership
