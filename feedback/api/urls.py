@@ -15,6 +15,7 @@ from feedback.api.export import DemonstrationsApi, JudgmentsApi, PreferencesApi
 from feedback.api.judgment import JudgmentApi, WorkApi
 from feedback.api.project import ProjectListApi
 from feedback.api.prompt import PromptsApi
+from feedback.api.quality import QualityApi
 
 urlpatterns = [
     path("projects/", ProjectListApi.as_view(), name="api-projects"),
@@ -51,6 +52,7 @@ urlpatterns = [
     path("projects/<int:project_id>/preferences/", PreferencesApi.as_view(), name="api-preferences"),
     path("projects/<int:project_id>/judgments/", JudgmentsApi.as_view(), name="api-judgments"),
     path("projects/<int:project_id>/demonstrations/", DemonstrationsApi.as_view(), name="api-demonstrations"),
+    path("projects/<int:project_id>/quality/", QualityApi.as_view(), name="api-quality"),
     path("assignments/<int:assignment_id>/", AssignmentApi.as_view(), name="api-assignment"),
     path("assignments/<int:assignment_id>/draft/", DraftApi.as_view(), name="api-draft"),
     path("assignments/<int:assignment_id>/skip/", SkipApi.as_view(), name="api-skip"),

@@ -29,7 +29,7 @@ from feedback.selectors.quality import (
 )
 from feedback.services.quality import quality_ask
 from feedback.views.access import Request, project_page
-from feedback.views.quality_texts import MEANINGS, Line, flag_label, project_lines, suspicions
+from feedback.views.quality_texts import MEANINGS, Line, flag_label, method_text, project_lines, suspicions
 from feedback.views.rendering import go, page, polled
 
 WATCH = ("feedback.manage_project", "feedback.export_project")
@@ -121,6 +121,7 @@ def _project_context(request: Request, project: Project, figures: QualityFigures
     people = annotators_sorted(figures.annotators, by=by, names=names, is_descending=is_descending)
     shown = Paginator(people, ANNOTATORS_A_PAGE).get_page(request.GET.get("page"))
     known = _usernames(request, project)
+    best = figures.sources[0] if figures.sources else None
     return {
         "figures": figures,
         "lines": project_lines(figures),
@@ -142,6 +143,8 @@ def _project_context(request: Request, project: Project, figures: QualityFigures
             for one in shown.object_list
             if one.reliability.value is not None
         ][:ROWS_IN_PLOT],
+        "rating_method": method_text(best.rating.method) if best else "",
+        "win_rate_method": method_text(best.win_rate.method) if best else "",
         "sources_plot": [
             IntervalRow(one.source, one.rating.low, one.rating.value, one.rating.high)
             for one in figures.sources

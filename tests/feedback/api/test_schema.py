@@ -24,6 +24,7 @@ def test_every_call_is_described_without_a_warning(schema):
         ("/api/v1/projects/{project_id}/demonstrations/", "get"),
         ("/api/v1/projects/{project_id}/prefetch/", "post"),
         ("/api/v1/projects/{project_id}/work/", "get"),
+        ("/api/v1/projects/{project_id}/quality/", "get"),
         ("/api/v1/assignments/{assignment_id}/", "get"),
         ("/api/v1/assignments/{assignment_id}/draft/", "get"),
         ("/api/v1/assignments/{assignment_id}/draft/", "put"),

@@ -7,6 +7,7 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from feedback.domain.quality import NOTHING, ConsensusFigures, Histogram, QualityFigures
+from feedback.domain.quality_tables import ESTIMATES, OF_ANNOTATOR
 from feedback.domain.states import QualityState, TaskPurpose
 from feedback.jobs import compute_quality, refresh_quality
 from feedback.models import Adjudication, Consensus, Gold, QualityReport, Transition
@@ -15,6 +16,7 @@ from feedback.services import quality as asking
 from feedback.services import quality_computing
 from feedback.services.quality import quality_ask, quality_refresh
 from feedback.services.quality_computing import quality_compute
+from feedback.views.quality_texts import METHODS
 from tests.feedback.factories import (
     JudgmentFactory,
     ProjectFactory,
@@ -268,6 +270,44 @@ def test_a_report_that_fails_says_why_and_leaves_the_earlier_one(project, seen, 
     )  # fmt: skip
     assert report_computed(project=project) == earlier
     assert Consensus.objects.get().report == earlier
+
+
+def test_real_figures_are_stored_and_read_back_and_every_method_has_words(project):
+    people, sources = UserFactory.create_batch(4), [SourceFactory(project=project, key=key) for key in "ab"]
+    tasks = []
+    for number in range(12):
+        task = TaskFactory(project=project, n_answers=0)
+        for item, source in enumerate(sources):
+            response = ResponseFactory(prompt=task.prompt, source=source, text="word " * (item + 1 + number % 3))
+            TaskItemFactory(task=task, response=response, item=item)
+        tasks.append(task)
+        for index, person in enumerate(people):
+            ranks = [2, 1] if (number + index) % 4 == 0 else [1, 2]
+            judge(task, ranks, annotator=person, active_s=20 + number, flags=[{"item": 0, "flag": "untrue"}])
+    known = TaskFactory(project=project, batch=None, overlap=30_000, purpose=TaskPurpose.GOLD)
+    Gold.objects.create(task=known, ranks=[1, 2], created_by=people[0])
+    repeat = TaskFactory(project=project, purpose=TaskPurpose.REPEAT, repeat_of=tasks[0])
+    for person in people:
+        judge(known, [1, 2], annotator=person)
+    judge(repeat, [1, 2], annotator=people[0])
+
+    report = quality_ask(project=project)
+    quality_compute(report_id=report.pk)
+
+    report.refresh_from_db()
+    assert (report.state, report.error) == (QualityState.COMPUTED, "")
+    figures = report_figures(report)
+    assert figures.to_json() == report_figures(report_computed(project=project)).to_json()
+    assert {one.annotator for one in figures.annotators} == {person.pk for person in people}
+    assert (figures.gold_accuracy.value, figures.gold_accuracy.n) == (1, 4)
+    assert figures.self_consistency.n == 1
+    assert figures.flags == {"untrue": 48}
+    assert {source.source for source in figures.sources} == {"a", "b"}
+    assert set(Consensus.objects.values_list("task_id", flat=True)) >= {task.pk for task in tasks}
+    estimates = [getattr(figures, name) for name in ESTIMATES]
+    estimates += [getattr(one, name) for one in figures.annotators for name in OF_ANNOTATOR]
+    estimates += [value for one in figures.sources for value in (one.rating, one.win_rate)]
+    assert {one.method for one in estimates} - {""} <= set(METHODS)
 
 
 def test_a_message_that_comes_twice_computes_once(project, seen):

@@ -41,6 +41,7 @@ API = {
     "api-preferences": {"GET": WATCH},
     "api-demonstrations": {"GET": WATCH},
     "api-judgments": {"GET": WATCH},
+    "api-quality": {"GET": WATCH},
     "api-rounds": {"GET": WATCH, "POST": {"admin"}},
     "api-round": {"GET": WATCH},
     "api-round-deploy": {"POST": {"admin"}},
