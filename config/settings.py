@@ -329,6 +329,7 @@ CELERY_BEAT_SCHEDULE = {
         "feedback.erasures_finish": ERASURES_FINISH_S,
         "feedback.turns_wake": TURNS_WAKE_S,
         "feedback.task_actions_go_on": TASK_ACTIONS_S,
+        "feedback.exclusions_apply": EXCLUSIONS_S,
         "feedback.quality_refresh": QUALITY_REFRESH_S,
         "alignment.rounds_advance_all": ROUNDS_ADVANCE_S,
         "alignment.runs_reap": RUN_REAP_S,

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from feedback.services import answering, quality_computing
+from feedback.services import answering, exclusion, quality_computing
 from feedback.services.assignment import assignments_expire
 from feedback.services.erasure import erasures_finish
 from feedback.services.quality import quality_refresh

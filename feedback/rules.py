@@ -18,6 +18,11 @@ def is_annotator(user: User, project: Project) -> bool:
 
 
 @rules.predicate
+def is_adjudicator(user: User, project: Project) -> bool:
+    return Role.ADJUDICATOR in _roles(user, project)
+
+
+@rules.predicate
 def is_researcher(user: User, project: Project) -> bool:
     return Role.RESEARCHER in _roles(user, project)
 
@@ -40,6 +45,7 @@ def _roles(user: User, project: Project | None) -> frozenset[Role]:
 
 rules.add_perm("feedback.view_project", is_member)
 rules.add_perm("feedback.annotate_project", is_annotator)
+rules.add_perm("feedback.adjudicate_project", is_admin | is_adjudicator)
 rules.add_perm("feedback.manage_project", is_admin)
 rules.add_perm("feedback.export_project", is_admin | is_researcher)
 rules.add_perm("feedback.create_project", is_site_staff)

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from feedback.domain.errors import Conflict, Invalid, LeaseLost, NotAllowed
@@ -12,7 +13,7 @@ from feedback.domain.masking import MASK
 from feedback.domain.messages import check_text
 from feedback.domain.protocol import ProtocolKind, ProtocolOptions
 from feedback.domain.ranking import LETTERS, pairs_from_ranks
-from feedback.domain.states import LEARNED_FROM, AssignmentState, BatchState, Role, TaskPurpose
+from feedback.domain.states import LEARNED_FROM, AssignmentState, BatchState, Role, Standing, TaskPurpose
 from feedback.domain.verdict import Verdict
 from feedback.domain.working_time import check_active_s
 from feedback.models import Assignment, Batch, Draft, Judgment, Membership, Protocol, Task, User
@@ -114,12 +115,22 @@ def _submit(assignment: Assignment, fields: dict[str, Any]) -> JudgmentSubmit:
     if first is not None:
         return first
     if Assignment.objects.filter(pk=assignment.pk, state=AssignmentState.EXPIRED).exists():
-        counted = slot_take(task_id=assignment.task_id)  # the task's row before the assignment's, as a claim takes them
+        # The rows of membership, task and assignment in this order, as a claim takes them.
+        counted = _may_count(assignment) and slot_take(task_id=assignment.task_id)
         if _move(assignment, AssignmentState.EXPIRED):
             return _store(assignment, fields, counted=counted)
         if counted:  # a twin of this request was first
             slot_give(task_id=assignment.task_id)
     return _replay(assignment, fields) or _correct(assignment, fields)
+
+
+def _may_count(assignment: Assignment) -> bool:
+    """Tell whether a late judgment of this person may count; no exclusion that begins now overlooks it."""
+    own = Membership.objects.filter(
+        project=assignment.task.project_id, user=assignment.annotator_id, role=Role.ANNOTATOR
+    )
+    own.update(n_claims=F("n_claims"))  # holds the row
+    return not own.filter(standing=Standing.EXCLUDED).exists()
 
 
 def _replay(assignment: Assignment, fields: dict[str, Any]) -> JudgmentSubmit | None:
@@ -151,6 +162,7 @@ def _correct(assignment: Assignment, fields: dict[str, Any]) -> JudgmentSubmit:
     batch_id = assignment.task.batch_id or gold_batch(project=assignment.task.project, judged_at=latest.created_at)
     if batch_id is None or not Batch.objects.filter(pk=batch_id, state=BatchState.OPEN).update(state=BatchState.OPEN):
         raise Conflict(_("The batch is closed, so this judgment can no longer be corrected."))
+    latest.refresh_from_db(fields=["counted"])  # it may have been taken out of the count before the row was held
     return _store(assignment, fields, counted=latest.counted, supersedes=latest)
 
 

@@ -20,7 +20,7 @@ from feedback.services.person import member_add
 SETTINGS = frozenset(
     {
         "name", "description", "overlap", "lease_s", "answers_per_task", "prompts_per_batch", "gold_share",
-        "repeat_share", "qualification_pass",
+        "repeat_share", "qualification_pass", "max_overlap", "min_agreement", "daily_cap",
     }
 )  # fmt: skip
 """Fields of a project that its admins change."""
@@ -107,6 +107,8 @@ def _check(project: Project) -> None:
     except ValidationError as error:
         reasons = [f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items()]
         raise Invalid("; ".join(reasons)) from error
+    if project.max_overlap is not None and project.max_overlap < project.overlap:
+        raise Invalid(_("The most judgments a task cannot be fewer than the judgments a task."))
 
 
 def _save(project: Project) -> None:

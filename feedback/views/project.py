@@ -30,6 +30,7 @@ from feedback.views.rendering import go, page
 PROMPTS_COUNTED = 10_000
 """Beyond that the overview says only that there are more."""
 NUMBER_FIELDS = ("overlap", "lease_s", "answers_per_task", "prompts_per_batch")
+DISAGREEMENT_FIELDS = ("max_overlap", "min_agreement", "daily_cap")
 KNOWN_FIELDS = ("gold_share", "repeat_share", "qualification_pass")
 
 
@@ -55,7 +56,7 @@ class ProjectForm(forms.ModelForm):
 
     class Meta:
         model = Project
-        fields = ("name", "description", *NUMBER_FIELDS, *KNOWN_FIELDS)
+        fields = ("name", "description", *NUMBER_FIELDS, *DISAGREEMENT_FIELDS, *KNOWN_FIELDS)
         labels = {
             "name": gettext_lazy("Name"),
             "description": gettext_lazy("Description"),
@@ -63,6 +64,9 @@ class ProjectForm(forms.ModelForm):
             "lease_s": gettext_lazy("Lease, seconds"),
             "answers_per_task": gettext_lazy("Answers a task"),
             "prompts_per_batch": gettext_lazy("Prompts a batch"),
+            "max_overlap": gettext_lazy("Most judgments a task"),
+            "min_agreement": gettext_lazy("Agreement that is enough"),
+            "daily_cap": gettext_lazy("Judgments a day"),
             "gold_share": gettext_lazy("Share of gold tasks"),
             "repeat_share": gettext_lazy("Share of repeats"),
             "qualification_pass": gettext_lazy("Share to qualify"),
@@ -75,12 +79,19 @@ class ProjectForm(forms.ModelForm):
                 "From 2 to 9; a comparison always has two. Four ranked give six comparisons for one reading."
             ),
             "prompts_per_batch": gettext_lazy("How many tasks a round asks for."),
+            "max_overlap": gettext_lazy(
+                "Where people disagree, others are asked until a task has so many; then an adjudicator decides. "
+                "Empty: nobody is asked."
+            ),
+            "min_agreement": gettext_lazy("From 0 to 1: the share of a task's pairs that must be judged alike."),
+            "daily_cap": gettext_lazy("How many tasks each person may judge in a day of their own. Empty: no limit."),
             "gold_share": gettext_lazy("From 0 to 0.5. At 0.1 every tenth task has a known answer, hidden."),
             "repeat_share": gettext_lazy("From 0 to 0.5. Of the tasks that a person judged before and gets once more."),
             "qualification_pass": gettext_lazy("From 0 to 1. So many qualification tasks a newcomer must get right."),
         }
         widgets = {
             "description": forms.Textarea(attrs={"rows": 2}),
+            "min_agreement": forms.NumberInput(attrs={"min": "0", "max": "1", "step": "0.01"}),
             "gold_share": forms.NumberInput(attrs={"min": "0", "max": "0.5", "step": "0.01"}),
             "repeat_share": forms.NumberInput(attrs={"min": "0", "max": "0.5", "step": "0.01"}),
             "qualification_pass": forms.NumberInput(attrs={"min": "0", "max": "1", "step": "0.01"}),
@@ -176,7 +187,14 @@ def _form_page(request: Request, form: ProjectForm, asked: ProtocolForm, context
     return page(
         request,
         "feedback/project_form.html",
-        {**context, "form": form, "asked": asked, "number_fields": NUMBER_FIELDS, "known_fields": KNOWN_FIELDS},
+        {
+            **context,
+            "form": form,
+            "asked": asked,
+            "number_fields": NUMBER_FIELDS,
+            "disagreement_fields": DISAGREEMENT_FIELDS,
+            "known_fields": KNOWN_FIELDS,
+        },
         fragment="feedback/fragments/project_form.html",
         status=status,
     )

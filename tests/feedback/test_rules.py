@@ -6,11 +6,12 @@ from tests.feedback.factories import MembershipFactory, ProjectFactory, UserFact
 
 pytestmark = pytest.mark.django_db
 
-PERMISSIONS = ("view_project", "annotate_project", "manage_project", "export_project")
+PERMISSIONS = ("view_project", "annotate_project", "adjudicate_project", "manage_project", "export_project")
 MAY = {
     "annotator": {"view_project", "annotate_project"},
     "researcher": {"view_project", "export_project"},
-    "admin": {"view_project", "manage_project", "export_project"},
+    "adjudicator": {"view_project", "adjudicate_project"},
+    "admin": {"view_project", "adjudicate_project", "manage_project", "export_project"},
 }
 
 

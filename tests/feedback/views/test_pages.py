@@ -19,6 +19,9 @@ PROJECT = {
     "lease_s": 600,
     "answers_per_task": 3,
     "prompts_per_batch": 50,
+    "max_overlap": "",
+    "min_agreement": 0.6,
+    "daily_cap": "",
     "gold_share": 0.1,
     "repeat_share": 0.05,
     "qualification_pass": 0.8,
@@ -114,7 +117,8 @@ def test_rating_without_scales_asks_for_the_usual_three(ada, example):
 
 def test_saving_the_settings_as_they_are_makes_no_new_version(ada, example):
     form = ada.get(url(example, "project_settings")).context
-    fields = {**form["form"].initial, **form["asked"].initial}
+    initial = {**form["form"].initial, **form["asked"].initial}
+    fields = {name: "" if value is None else value for name, value in initial.items()}
     fields["guidelines"] = fields["guidelines"].replace("\n", "\r\n")  # as browsers send it
     ada.post(url(example, "project_settings"), fields)
     assert example.project.protocols.count() == 1
