@@ -37,10 +37,10 @@ class ProjectProgress:
     """Judgments that open batches still want."""
     pace: Pace | None
     """None when nothing moves."""
-    ends_at: dt.datetime | None
-    """When all open batches are done at this pace; None when nothing moves or nothing is left."""
+    left: dt.timedelta | None
+    """Until all open batches are done at this pace; None when nothing moves or nothing is left."""
     is_far: bool
-    """It takes longer than anybody can tell, and `ends_at` is only the earliest."""
+    """It takes longer than anybody can tell, and `left` is only the least."""
     n_stale: int
     """Leases that ran out and whose slots nobody has got back yet."""
 
@@ -57,7 +57,7 @@ def project_progress(*, project: Project) -> ProjectProgress:
         batches=batches,
         n_left=n_left,
         pace=pace,
-        ends_at=None if left is None else now + left,
+        left=left,
         is_far=left == LONGEST,
         n_stale=stale.count(),
     )

@@ -1,5 +1,6 @@
 """Numbers as people read them: durations and shares."""
 
+import datetime as dt
 from typing import Any
 
 from django import template
@@ -10,6 +11,8 @@ register = template.Library()
 NOTHING = "\N{EN DASH}"
 _MINUTE_S = 60
 _HOUR_S = 3_600
+_HOUR_MIN = 60
+_DAY_MIN = 24 * _HOUR_MIN
 
 
 @register.filter
@@ -24,6 +27,19 @@ def duration(seconds: Any) -> str:
         return gettext("%(n)d min") % {"n": round(whole / _MINUTE_S)}
     hours, minutes = divmod(round(whole / _MINUTE_S), _MINUTE_S)
     return gettext("%(h)d h %(m)d min") % {"h": hours, "m": minutes}
+
+
+@register.filter
+def about(length: dt.timedelta) -> str:
+    """Write an estimate of time in its one fitting unit: "40 minutes", "5 hours", "3 days"."""
+    minutes = max(1, round(length / dt.timedelta(minutes=1)))
+    if minutes < 1.5 * _HOUR_MIN:
+        return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
+    if minutes < 1.5 * _DAY_MIN:
+        hours = round(minutes / _HOUR_MIN)
+        return ngettext("%(n)d hour", "%(n)d hours", hours) % {"n": hours}
+    days = round(minutes / _DAY_MIN)
+    return ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
 
 
 @register.filter
