@@ -4,7 +4,6 @@ import dataclasses
 from bisect import bisect_right
 from typing import Any
 
-from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.utils.translation import gettext as _
@@ -65,7 +64,6 @@ def quality(request: Request, project: Project) -> HttpResponse:
 def ask(request: Request, project: Project) -> HttpResponse:
     """Have the figures computed now."""
     quality_ask(project=project, by=request.user)
-    messages.success(request, _("The figures are being computed."))
     return go(request, "feedback:quality", project.pk)
 
 
