@@ -19,6 +19,9 @@ _CSV = "text/csv; charset=utf-8"
 _AS = OpenApiParameter(
     "as", str, enum=["jsonl", "csv"], description="Texts verbatim, or made harmless for spreadsheets."
 )
+_KNOWN = OpenApiParameter(
+    "known", int, enum=[0, 1], description="1: also of gold, training and qualification tasks, and of repeats."
+)
 
 
 class PreferencesApi(ApiView):
@@ -47,11 +50,15 @@ class JudgmentsApi(ApiView):
     @extend_schema(
         operation_id="judgments_download",
         summary="Download every judgment as it was made",
+        parameters=[_KNOWN],
         responses={(200, _JSONL): OpenApiTypes.STR, **REFUSALS},
     )
     def get(self, request: Request, project_id: int) -> StreamingHttpResponse:
         project = project_for(request, project_id, "feedback.export_project")
-        rows = judgment_rows(project=project)
+        known = request.query_params.get("known", "0")
+        if known not in {"0", "1"}:
+            raise Invalid(_("known must be 0 or 1."))
+        rows = judgment_rows(project=project, known=known == "1")
         return _download(jsonl_lines(rows), _JSONL, f"project-{project.pk}-judgments.jsonl")
 
 

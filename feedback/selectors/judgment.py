@@ -93,13 +93,12 @@ def project_counts(*, project: Project) -> JudgmentCounts:
     return judgment_counts(judgments=judgments_counted(project=project))
 
 
-def judged_of_project(*, project: Project, standing: bool = True) -> Iterator[Judged]:
-    """Yield the judgments that stand, or all that were ever made, in the order in which they came.
+def judged_of_project(*, project: Project) -> Iterator[Judged]:
+    """Yield the judgments that stand, in the order in which they came.
 
     Judgments that come while this is read are left out.
     """
-    rows = judgments_counted(project=project) if standing else Judgment.objects.filter(task__project=project)
-    return _judged_in_chunks(project, rows)
+    return _judged_in_chunks(project, judgments_counted(project=project))
 
 
 def judged_with_text(*, project: Project) -> Iterator[Judged]:
@@ -134,9 +133,13 @@ def judged_by_ids(*, project: Project, judgment_ids: Sequence[int], worth: Worth
         yield from _judged(list(_with_context(rows)), names, worth)
 
 
-def judgment_rows(*, project: Project) -> Iterator[dict[str, Any]]:
-    """Yield every judgment ever made as it was made, also late and corrected ones."""
-    for judged in judged_of_project(project=project, standing=False):
+def judgment_rows(*, project: Project, known: bool = False) -> Iterator[dict[str, Any]]:
+    """Yield every judgment ever made as it was made, also late and corrected ones.
+
+    With `known` also those of tasks with a known answer and of repeats, which say something about the people.
+    """
+    rows = Judgment.objects.filter(task__project=project)
+    for judged in _judged_in_chunks(project, rows if known else rows.filter(task__purpose__in=EXPORTED)):
         judgment = judged.judgment
         yield {
             "judgment": judgment.pk,
@@ -144,6 +147,7 @@ def judgment_rows(*, project: Project) -> Iterator[dict[str, Any]]:
             "prompt_id": judgment.task.prompt_id,
             "batch": judgment.task.batch.number if judgment.task.batch else None,
             "purpose": judgment.task.purpose,
+            "repeat_of": judgment.task.repeat_of_id,
             "annotator": judged.annotator,
             "created_at": judgment.created_at.isoformat(),
             "protocol": judgment.protocol.number,

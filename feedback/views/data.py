@@ -38,8 +38,11 @@ def preferences_file(_request: Request, project: Project) -> StreamingHttpRespon
 
 @require_GET
 @project_page("feedback.export_project")
-def judgments_file(_request: Request, project: Project) -> StreamingHttpResponse:
-    return _jsonl(judgment_rows(project=project), f"project-{project.pk}-judgments.jsonl")
+def judgments_file(request: Request, project: Project) -> StreamingHttpResponse:
+    """Download judgments as they were made; with `?known=1` also those that say something about the people."""
+    return _jsonl(
+        judgment_rows(project=project, known=request.GET.get("known") == "1"), f"project-{project.pk}-judgments.jsonl"
+    )
 
 
 @require_GET

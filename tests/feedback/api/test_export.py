@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.feedback.factories import JudgmentFactory, MembershipFactory, TaskFactory, UserFactory
+from tests.feedback.factories import GoldFactory, JudgmentFactory, MembershipFactory, TaskFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -59,6 +59,27 @@ def test_judgments_stream_as_they_were_made(client, project, judged):
     assert row["judgment"] == judged.pk
     assert row["ranks"] == [1, 1, 3]
     assert len(row["answers"]) == 3
+
+
+def test_gold_training_and_repeats_come_only_when_asked_for(client, project, judged):
+    for purpose in ("gold", "training", "qualification"):
+        JudgmentFactory(
+            assignment__task=GoldFactory(task__project=project, task__purpose=purpose).task,
+            assignment__annotator=judged.annotator,
+        )
+    repeat = TaskFactory(project=project, n_answers=3, purpose="repeat", repeat_of=judged.task)
+    JudgmentFactory(assignment__task=repeat, assignment__annotator=judged.annotator, edited_answer="Better.")
+    url = f"/api/v1/projects/{project.pk}/judgments/"
+
+    def purposes(query):
+        return [json.loads(line)["purpose"] for line in body(client.get(url + query)).splitlines()]
+
+    assert purposes("") == purposes("?known=0") == ["label"]
+    assert purposes("?known=1") == ["label", "gold", "training", "qualification", "repeat"]
+    assert client.get(f"{url}?known=yes").status_code == 400
+    for what in ("preferences", "demonstrations"):
+        rows = body(client.get(f"/api/v1/projects/{project.pk}/{what}/")).splitlines()
+        assert {json.loads(row)["task"] for row in rows} <= {judged.task_id}
 
 
 def test_demonstrations_stream_as_prompts_and_completions(client, project, judged):
