@@ -28,8 +28,8 @@ class TaskState(TextChoices):
 class TaskActionKind(TextChoices):
     """What an admin does to tasks."""
 
-    REQUEUE = "requeue", _("Take it back from whoever holds it")
-    """Leases end now and their slots are free again."""
+    REQUEUE = "requeue", _("Take it back")
+    """Whoever holds it: leases end now and their slots are free again."""
     PRIORITISE = "prioritise", _("Change the priority")
     RAISE = "raise", _("Ask for one more judgment")
 

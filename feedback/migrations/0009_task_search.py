@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                     "kind",
                     models.CharField(
                         choices=[
-                            ("requeue", "Take it back from whoever holds it"),
+                            ("requeue", "Take it back"),
                             ("prioritise", "Change the priority"),
                             ("raise", "Ask for one more judgment"),
                         ],
