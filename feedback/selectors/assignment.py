@@ -12,9 +12,10 @@ from feedback.domain.messages import Message
 from feedback.domain.protocol import ProtocolKind, ProtocolOptions
 from feedback.domain.ranking import LETTERS
 from feedback.domain.states import AssignmentState, Role, TaskPurpose
-from feedback.models import Assignment, Project, User
+from feedback.models import Assignment, Project, Protocol, Task, User
 from feedback.selectors.project import protocol_for
-from feedback.selectors.task import items_of
+from feedback.selectors.rows import Rows
+from feedback.selectors.task import task_texts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,12 +71,23 @@ class Leases:
     run_out: list[int]
 
 
+_HELD = Rows(
+    """
+    SELECT {assignment}
+    FROM feedback_assignment AS assignment JOIN feedback_task AS task ON task.id = assignment.task_id
+    WHERE assignment.annotator_id = %s AND assignment.state = %s AND task.project_id = %s AND task.purpose <> %s
+    ORDER BY assignment.shown_at IS NULL, assignment.shown_at, assignment.id
+    """,
+    assignment=Assignment,
+)
+
+
 def leases_held(*, project: Project, annotator: User) -> Leases:
     """Return what the annotator holds of the queue, read again from the database."""
     now = timezone.now()
-    held = _of_queue(project, annotator).values_list("pk", "lease_expires_at")
-    running = {pk: until > now for pk, until in held}
-    return Leases([pk for pk in running if running[pk]], [pk for pk in running if not running[pk]])
+    rows = _HELD.read(annotator.pk, AssignmentState.HELD.value, project.pk, TaskPurpose.LIVE.value)
+    held = [(one.pk, one.lease_expires_at > now) for (one,) in rows]
+    return Leases([pk for pk, runs in held if runs], [pk for pk, runs in held if not runs])
 
 
 def assignment_get(*, assignment_id: int) -> Assignment | None:
@@ -83,22 +95,34 @@ def assignment_get(*, assignment_id: int) -> Assignment | None:
     return Assignment.objects.select_related("task__project", "annotator", "protocol").filter(pk=assignment_id).first()
 
 
+_OWN = Rows(
+    """
+    SELECT {assignment}, {task}, {project}, {protocol}
+    FROM feedback_assignment AS assignment
+    JOIN feedback_task AS task ON task.id = assignment.task_id
+    JOIN feedback_project AS project ON project.id = task.project_id
+    JOIN feedback_membership AS membership ON membership.project_id = project.id
+    LEFT JOIN feedback_protocol AS protocol ON protocol.id = assignment.protocol_id
+    WHERE assignment.id = %s AND assignment.annotator_id = %s
+        AND membership.user_id = %s AND membership.role = %s AND membership.is_active
+    """,
+    assignment=Assignment,
+    task=Task,
+    project=Project,
+    protocol=Protocol,
+)
+
+
 def assignment_own(*, assignment_id: int, annotator: User) -> Assignment | None:
     """Return an assignment of this person, if they are an annotator of its project today."""
-    assignment = (
-        Assignment.objects.select_related("task__project", "protocol")
-        .filter(
-            pk=assignment_id,
-            annotator=annotator,
-            task__project__memberships__user=annotator,
-            task__project__memberships__role=Role.ANNOTATOR,
-            task__project__memberships__is_active=True,
-        )
-        .first()
-    )
-    if assignment is not None:
-        assignment.annotator = annotator
-    return assignment
+    for assignment, task, project, protocol in _OWN.read(
+        assignment_id, annotator.pk, annotator.pk, Role.ANNOTATOR.value
+    ):
+        task.project = project
+        assignment.task, assignment.protocol, assignment.annotator = task, protocol, annotator
+        found: Assignment = assignment
+        return found
+    return None
 
 
 def assignment_view(*, assignment: Assignment) -> AssignmentView:
@@ -133,4 +157,4 @@ def _masked(message: Message, options: ProtocolOptions) -> Message:
 
 def answer_texts(*, assignment: Assignment) -> dict[int, str]:
     """Return the text of each item of the assignment's task, as it was sampled."""
-    return {item.item: item.response.text for item in items_of(task=assignment.task)}
+    return task_texts(task_id=assignment.task_id)

@@ -5,6 +5,7 @@ from django.db.models import QuerySet
 from feedback.domain.protocol import kinds_for
 from feedback.domain.states import Role
 from feedback.models import Membership, Project, Protocol, User
+from feedback.selectors.rows import Rows
 
 
 def project_list(*, user: User) -> QuerySet[Project]:
@@ -26,13 +27,24 @@ def membership_roles(*, user: User, project: Project) -> frozenset[Role]:
     return frozenset(Role(role) for role in roles)
 
 
+_MEMBERSHIP = Rows(
+    """
+    SELECT {membership}, {project}
+    FROM feedback_membership AS membership JOIN feedback_project AS project ON project.id = membership.project_id
+    WHERE membership.project_id = %s AND membership.user_id = %s AND membership.role = %s AND membership.is_active
+    """,
+    membership=Membership,
+    project=Project,
+)
+
+
 def annotator_membership(*, project_id: int, annotator: User) -> Membership | None:
     """Return the membership under which a person annotates in a project, with both at hand."""
-    rows = Membership.objects.filter(project__pk=project_id, user=annotator, role=Role.ANNOTATOR, is_active=True)
-    membership = rows.select_related("project").first()
-    if membership is not None:
-        membership.user = annotator
-    return membership
+    for membership, project in _MEMBERSHIP.read(project_id, annotator.pk, Role.ANNOTATOR.value):
+        membership.project, membership.user = project, annotator
+        found: Membership = membership
+        return found
+    return None
 
 
 def protocol_current(*, project: Project) -> Protocol:

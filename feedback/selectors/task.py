@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Prefetch, QuerySet, TextField, Value, prefetch_related_objects
+from django.db.models import Exists, OuterRef, QuerySet, TextField, Value
 from django.db.models.functions import Cast, StrIndex
 from django.db.models.lookups import Exact
 from django.utils import timezone
 
 from feedback.domain.states import AssignmentState, BatchState, Role, TaskPurpose
-from feedback.models import Assignment, Batch, Membership, Project, Task, TaskItem, User
+from feedback.models import Assignment, Batch, Membership, Project, Prompt, Response, Task, TaskItem, User
+from feedback.selectors.rows import Rows
 
 STRETCH = 64
 """Open tasks read at first: a person who works alone has about forty of the last sixty behind them."""
@@ -23,8 +24,6 @@ LONGEST_STRETCH = 4_096
 """A stretch that held nothing is followed by one four times as long, up to this: some milliseconds."""
 MOST_COUNTED = 1_000
 """Tasks counted for a person at most: whoever has more before them asks for no exact number."""
-
-_ITEMS = Prefetch("items", TaskItem.objects.select_related("response").only("task_id", "item", "response__text"))
 
 
 class Place(NamedTuple):
@@ -88,15 +87,42 @@ def place_of(position: dict[str, Any] | None) -> Place | None:
     return Place(*position["after"]) if position and position["after"] else None
 
 
-def task_to_show(*, task_id: int) -> Task:
-    """Return a task with its prompt, its items and their texts."""
-    return Task.objects.select_related("prompt").prefetch_related(_ITEMS).get(pk=task_id)
+_TO_SHOW = Rows(
+    """
+    SELECT {task}, {prompt}, {own}
+    FROM feedback_task AS task
+    JOIN feedback_prompt AS prompt ON prompt.id = task.prompt_id
+    LEFT JOIN feedback_assignment AS own ON own.task_id = task.id AND own.annotator_id = %s
+    WHERE task.id = %s
+    """,
+    task=Task,
+    prompt=Prompt,
+    own=Assignment,
+)
 
 
-def items_of(*, task: Task) -> list[TaskItem]:
-    """Return a task's items with their texts; those of `task_to_show` are there already."""
-    prefetch_related_objects([task], _ITEMS)
-    return list(task.items.all())
+def task_to_show(*, task_id: int, annotator: User) -> tuple[Task, Assignment | None]:
+    """Return a task with its prompt, and the assignment through which this person had it before."""
+    ((task, prompt, own),) = _TO_SHOW.read(annotator.pk, task_id)
+    task.prompt = prompt
+    return task, own
+
+
+def task_texts(*, task_id: int) -> dict[int, str]:
+    """Return the text of each item of a task, as it was sampled."""
+    return {item.item: response.text for item, response in _TEXTS.read(task_id)}
+
+
+_TEXTS = Rows(
+    """
+    SELECT {item}, {response}
+    FROM feedback_taskitem AS item JOIN feedback_response AS response ON response.id = item.response_id
+    WHERE item.task_id = %s
+    ORDER BY item.item, item.id
+    """,
+    item=TaskItem,
+    response=Response,
+)
 
 
 def _n_free(membership: Membership, after: Place | None, at_most: int) -> int:
@@ -167,12 +193,10 @@ A task that this person let expire comes again.
 def _read(
     membership: Membership, batch_id: int, length: int, behind: str, place: list[int]
 ) -> list[tuple[int, int, bool]]:
-    values = [batch_id, BatchState.OPEN.value, TaskPurpose.LABEL.value, *place, length]
+    values: list[int | str] = [batch_id, BatchState.OPEN.value, TaskPurpose.LABEL.value]
+    values += [*place, length, membership.user_id, AssignmentState.EXPIRED.value]
     with connection.cursor() as cursor:
-        cursor.execute(
-            _STRETCH.format(behind=behind),  # one of the three conditions above
-            [*values, membership.user_id, AssignmentState.EXPIRED.value],
-        )
+        cursor.execute(_STRETCH.format(behind=behind), values)  # one of the three conditions above
         return list(cursor.fetchall())
 
 

@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from feedback.domain.errors import LeaseLost, NotAllowed
 from feedback.domain.messages import check_text
@@ -23,14 +24,13 @@ from feedback.domain.working_time import check_active_s
 from feedback.models import Assignment, Draft, Membership, Project, Task, User
 from feedback.selectors.assignment import assignment_get, assignments_held, leases_held
 from feedback.selectors.project import annotator_membership, protocol_for
-from feedback.selectors.task import items_of, place_of, task_candidates, task_to_show, tasks_reserved
+from feedback.selectors.task import place_of, task_candidates, task_texts, task_to_show, tasks_reserved
 from feedback.services.drawing import drawn_forget, task_drawn
 from feedback.services.standing import standing_check
 from feedback.services.transition import transition, transition_log
 
 PREFETCH_LEASE_S = 120
 """How long a task waits to be shown: a page that was opened in advance, not a coffee break."""
-_PREFETCH_LEASE = dt.timedelta(seconds=PREFETCH_LEASE_S)
 MAX_NOTE_LENGTH = 500
 """Why a task was skipped, in a sentence or two; what is longer is a report."""
 CANDIDATES = 16
@@ -132,7 +132,7 @@ def assignments_expire(
         stale = stale.filter(task__project=project)
     if annotator is not None:
         stale = stale.filter(annotator=annotator)
-    return _end_leases(stale.order_by("lease_expires_at")[:EXPIRE_AT_ONCE], reason="the lease ran out")
+    return _end_leases(stale.order_by("lease_expires_at")[:EXPIRE_AT_ONCE], reason=gettext_noop("the lease ran out"))
 
 
 def assignments_take_back(
@@ -274,36 +274,40 @@ def _overtaken(membership: Membership, n_before: int) -> Assignment | None:
 
 def _assign(membership: Membership, task_id: int, *, show: bool) -> Assignment:
     project, annotator = membership.project, membership.user
-    task = task_to_show(task_id=task_id)
+    task, again = task_to_show(task_id=task_id, annotator=annotator)
     task.project = project
-    now = timezone.now()
-    lease: dict[str, Any] = {"shown_at": None, "protocol": None, "lease_expires_at": now + _PREFETCH_LEASE}
+    order = _blind_order(task, annotator)
+    lease: dict[str, Any] = {"shown_at": None, "protocol": None, "lease_expires_at": _after(PREFETCH_LEASE_S)}
     if show:
-        lease = {
-            "shown_at": now,
-            "protocol": protocol_for(project=project, n_answers=len(_items(task))),
-            "lease_expires_at": now + dt.timedelta(seconds=project.lease_s),
-        }
-    again = Assignment.objects.filter(task=task_id, annotator=annotator, state=AssignmentState.EXPIRED)
-    if again.update(state=AssignmentState.HELD, **lease):
-        assignment = Assignment.objects.select_related("protocol").get(task=task_id, annotator=annotator)
-        assignment.task, assignment.annotator = task, annotator
-        before: str = AssignmentState.EXPIRED
-    else:
-        assignment = Assignment.objects.create(
-            task=task, annotator=annotator, order=_blind_order(task, annotator), **lease
-        )
+        protocol = protocol_for(project=project, n_answers=len(order))
+        lease = {"shown_at": timezone.now(), "protocol": protocol, "lease_expires_at": _after(project.lease_s)}
+    if again is None:
+        assignment = Assignment.objects.create(task=task, annotator=annotator, order=order, **lease)
         before = ""
+    else:
+        assignment, before = _take_again(again, task, annotator, lease)
     transition_log(obj=assignment, from_state=before, to_state=AssignmentState.HELD, actor=annotator)
     return assignment
 
 
-def _items(task: Task) -> list[int]:
-    return sorted({item.item for item in items_of(task=task)})
+def _take_again(
+    assignment: Assignment, task: Task, annotator: User, lease: dict[str, Any]
+) -> tuple[Assignment, AssignmentState]:
+    """Hold a task again that this person let expire. Raises: IntegrityError when they judged, skipped or hold it."""
+    rows = Assignment.objects.filter(pk=assignment.pk, state=AssignmentState.EXPIRED)
+    if not rows.update(state=AssignmentState.HELD, **lease):
+        raise IntegrityError("the person has or had this very task")
+    for name, value in {"state": AssignmentState.HELD, "task": task, "annotator": annotator, **lease}.items():
+        setattr(assignment, name, value)
+    return assignment, AssignmentState.EXPIRED
+
+
+def _after(seconds: float) -> dt.datetime:
+    return timezone.now() + dt.timedelta(seconds=seconds)
 
 
 def _blind_order(task: Task, annotator: User) -> list[int]:
-    items = _items(task)
+    items = sorted(task_texts(task_id=task.pk))
     random.Random(f"{task.pk}:{annotator.pk}").shuffle(items)  # noqa: S311 - item numbers say nothing about sources
     return items
 

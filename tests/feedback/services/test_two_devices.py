@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from feedback.domain.errors import Conflict
-from feedback.domain.states import AssignmentState
+from feedback.domain.states import AssignmentState, UserKind
 from feedback.domain.verdict import Verdict
 from feedback.models import Assignment, Draft, Judgment, Task
 from feedback.services.assignment import assignment_claim, assignment_prefetch, assignment_show
@@ -29,7 +29,7 @@ def project():
 
 @pytest.fixture
 def annotator(project):
-    return MembershipFactory(project=project).user
+    return MembershipFactory(project=project, user__kind=UserKind.SIMULATED).user  # people are not that fast
 
 
 def at_once(*calls):
