@@ -83,14 +83,15 @@ class PromptsApi(ApiView):
     )
     def post(self, request: Request, project_id: int) -> Response:
         project = project_for(request, project_id, "feedback.manage_project")
-        file, name = _file_of(request)
+        file, name = file_of(request)
         with file:
             imported = prompts_import(project=project, file=file, filename=name, by=caller(request))
         output = {"n_added": imported.n_added, "n_known": imported.n_known}
         return Response(self.OutputSerializer(output).data, status=201)
 
 
-def _file_of(request: Request) -> tuple[BinaryIO, str]:
+def file_of(request: Request) -> tuple[BinaryIO, str]:
+    """Return the file that was sent, or the body as one, with its name. Raises: UploadRefused."""
     body: Any = request.data
     if not isinstance(body, Mapping):
         return body, "prompts.json"

@@ -12,6 +12,7 @@ from feedback.api.conversation import (
     TurnSkipApi,
 )
 from feedback.api.export import DemonstrationsApi, JudgmentsApi, PreferencesApi
+from feedback.api.gold import GoldApi
 from feedback.api.judgment import JudgmentApi, WorkApi
 from feedback.api.project import ProjectListApi
 from feedback.api.prompt import PromptsApi
@@ -49,6 +50,7 @@ urlpatterns = [
         name="api-conversation-end",
     ),
     path("projects/<int:project_id>/prompts/", PromptsApi.as_view(), name="api-prompts"),
+    path("projects/<int:project_id>/known-answers/", GoldApi.as_view(), name="api-gold"),
     path("projects/<int:project_id>/preferences/", PreferencesApi.as_view(), name="api-preferences"),
     path("projects/<int:project_id>/judgments/", JudgmentsApi.as_view(), name="api-judgments"),
     path("projects/<int:project_id>/demonstrations/", DemonstrationsApi.as_view(), name="api-demonstrations"),

@@ -19,6 +19,7 @@ def test_every_call_is_described_without_a_warning(schema):
         ("/api/v1/projects/", "get"),
         ("/api/v1/projects/{project_id}/claim/", "post"),
         ("/api/v1/projects/{project_id}/prompts/", "post"),
+        ("/api/v1/projects/{project_id}/known-answers/", "post"),
         ("/api/v1/projects/{project_id}/preferences/", "get"),
         ("/api/v1/projects/{project_id}/judgments/", "get"),
         ("/api/v1/projects/{project_id}/demonstrations/", "get"),

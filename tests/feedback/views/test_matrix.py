@@ -38,6 +38,7 @@ API = {
     "api-turn-again": {"POST": {"annotator"}},
     "api-conversation-end": {"POST": {"annotator"}},
     "api-prompts": {"POST": {"admin"}},
+    "api-gold": {"POST": {"admin"}},
     "api-preferences": {"GET": WATCH},
     "api-demonstrations": {"GET": WATCH},
     "api-judgments": {"GET": WATCH},
