@@ -17,8 +17,9 @@ from django.utils.translation import gettext as _
 
 from feedback.domain.errors import Conflict, Invalid
 from feedback.domain.split import half_of
+from feedback.formats.datasheet import datasheet
 from feedback.formats.writing import jsonl_lines
-from feedback.models import Judgment, Project, Snapshot, User
+from feedback.models import Judgment, Project, QualityReport, Snapshot, User
 from feedback.selectors.judgment import Judged, judged_by_ids, judgments_counted
 from feedback.selectors.preference import pairs_of
 from feedback.selectors.quality import Worth, report_computed, worth_of
@@ -27,6 +28,7 @@ from feedback.services.transition import transition_log
 SAID = ("ranks", "cannot_judge", "all_bad", "strength", "ratings", "flags", "edited_item", "edited_answer", "rationale")
 """What a snapshot's hash covers of a judgment, beside the texts of its answers."""
 ALL = "preferences.jsonl"
+DATASHEET = "datasheet.md"
 HALVES = {"a": "half_a.jsonl", "b": "half_b.jsonl"}
 
 
@@ -63,6 +65,7 @@ def snapshot_create(
         written = _write(folder, project, judgment_ids, worth_of(report), halves=halves)
         if report_computed(project=project) != report:
             raise Conflict(_("New quality figures came while the snapshot was written; make it again."))
+        written.files[DATASHEET] = _write_datasheet(folder, project, written.counts, report)
         with transaction.atomic():
             snapshot = Snapshot.objects.create(
                 project=project,
@@ -146,6 +149,19 @@ def _write(folder: Path, project: Project, judgment_ids: Sequence[int], worth: W
         "annotators": len(tally.people),
     }
     return _Written(files, counts, tally.digest.hexdigest())
+
+
+def _write_datasheet(
+    folder: Path, project: Project, counts: dict[str, int], report: QualityReport | None
+) -> dict[str, Any]:
+    text = datasheet(
+        project=project.name,
+        counts=counts,
+        report_id=report.pk if report else None,
+        computed_at=report.computed_at if report else None,
+    )
+    (folder / DATASHEET).write_text(text, encoding="utf-8")
+    return {"sha256": _sha256(folder / DATASHEET), "rows": 0}
 
 
 def _place(folder: Path, target: Path, snapshot: Snapshot, files: dict[str, dict[str, Any]]) -> None:

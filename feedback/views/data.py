@@ -12,6 +12,7 @@ from feedback.models import Project
 from feedback.selectors.demonstration import demonstration_rows
 from feedback.selectors.judgment import judgment_rows, project_counts
 from feedback.selectors.preference import preference_rows
+from feedback.selectors.quality import report_computed
 from feedback.selectors.snapshot import snapshot_list
 from feedback.views.access import Request, project_page
 from feedback.views.rendering import page
@@ -24,6 +25,7 @@ def data(request: Request, project: Project) -> HttpResponse:
         "project": project,
         "counts": project_counts(project=project),
         "snapshots": snapshot_list(project=project),
+        "quality": report_computed(project=project),
         "api_root": request.build_absolute_uri("/api/v1/"),
         "tokens_url": reverse("account:tokens"),
     }

@@ -6,7 +6,7 @@ import pytest
 
 from feedback.domain.errors import Conflict, Invalid
 from feedback.models import Judgment
-from feedback.selectors.preference import preference_rows
+from feedback.selectors.preference import COLUMNS, preference_rows
 from feedback.selectors.snapshot import snapshot_people
 from feedback.services import snapshot as snapshot_services
 from feedback.services.snapshot import snapshot_create
@@ -165,8 +165,8 @@ def test_a_folder_left_by_a_crash_is_replaced(project, ann, tmp_path):
     second = snapshot_create(project=project)
 
     assert {file.name for file in Path(second.files["preferences.jsonl"]["path"]).parent.iterdir()} == {
-        "preferences.jsonl"
-    }
+        "datasheet.md", "preferences.jsonl",
+    }  # fmt: skip
 
 
 def test_a_snapshot_keeps_what_its_report_said_when_it_was_written(project, ann):
@@ -190,6 +190,20 @@ def test_a_snapshot_keeps_what_its_report_said_when_it_was_written(project, ann)
     assert (again["reliability"], again["weight"]) == (0.9, 1.0)
     [new] = lines(snapshot_create(project=project))
     assert (new["consensus"], new["confidence"], new["reliability"], new["weight"]) == (False, 0.6, 0.4, 0.0)
+
+
+def test_the_datasheet_says_what_the_columns_are_and_which_report_they_are_of(project, ann):
+    judge(project, ann, [1, 2])
+
+    def sheet():
+        return Path(snapshot_create(project=project).files["datasheet.md"]["path"]).read_text()
+
+    assert f"# Preferences of {project}" in sheet()
+    assert "1 judgments, 1 pairs" in sheet()
+    assert "the last four columns are null" in sheet()
+    report = QualityReportFactory(project=project)
+    assert f"quality report {report.pk}, computed {report.computed_at.isoformat()}" in sheet()
+    assert all(f"`{column}`" in sheet() for column in COLUMNS)
 
 
 def test_a_snapshot_never_mixes_two_reports(project, ann, monkeypatch, tmp_path):

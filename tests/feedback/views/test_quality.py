@@ -250,3 +250,12 @@ def test_more_people_need_no_more_queries(sign_in, project, report):
     QualityReportFactory(project=project, figures=figures.to_json())
 
     assert n_queries() == few
+
+
+def test_the_page_of_data_says_which_report_the_files_speak_of(sign_in, project, report):
+    client = sign_in(Role.RESEARCHER)
+    text = client.get(url(project, "data")).content.decode()
+    assert f"By quality report {report.pk}, computed 2026-11-22 06:40 UTC." in text
+
+    QualityReport.objects.all().delete()
+    assert "Empty until the first quality report" in client.get(url(project, "data")).content.decode()

@@ -1,0 +1,30 @@
+"""What a dataset is, in words that lie beside its files. The same dataset gives the same text."""
+
+import datetime as dt
+from collections.abc import Mapping
+
+_COLUMNS = """\
+- `prompt`, `chosen`, `rejected`: trl's conversational preference format. Ties are counted and make no row.
+- `task`, `prompt_id`, `protocol`: numbers of the task, its prompt and the version of the guidelines.
+- `annotator`: a pseudonym of this project.
+- `chosen_source`, `rejected_source`: what gave the answers; several that gave the same text are joined by a plus.
+- `chosen_cut`, `rejected_cut`: whether the answer was cut at the length limit.
+- `strength`: how much better, from 1 to 3, where that was asked. `edited`: chosen is an improved version of rejected.
+- `consensus`: whether all judgments of the task together, each weighed by its annotator's reliability, put chosen
+  before rejected; false also where they tie. Null for improved answers, which nobody else compared.
+- `confidence`: how surely that consensus is known, from 0.5 to 1.
+- `reliability`: the annotator's probability of getting two answers right; 0.5 is a coin.
+- `weight`: of the annotator's judgments in the consensus: 0 for a spammer, 1 for a typical annotator.
+"""
+
+
+def datasheet(
+    *, project: str, counts: Mapping[str, int], report_id: int | None, computed_at: dt.datetime | None
+) -> str:
+    """Return a dataset's description in Markdown: what is in it, its columns, and which report speaks of its people."""
+    figures = ", ".join(f"{n} {name}" for name, n in counts.items())
+    if report_id is None or computed_at is None:
+        source = "No quality report had been computed when this was written, so the last four columns are null."
+    else:
+        source = f"The last four columns are of quality report {report_id}, computed {computed_at.isoformat()}."
+    return f"# Preferences of {project}\n\n{figures}.\n\n## Columns\n\n{_COLUMNS}\n{source}\n"
