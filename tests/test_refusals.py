@@ -14,13 +14,22 @@ import alignment.domain.errors
 import feedback.domain.errors
 from alignment.domain.states import RoundState
 from alignment.models import Round
+from alignment.services.advance import round_advance
 from alignment.services.round import round_cancel
 from feedback.domain.errors import RankError
 from feedback.domain.ranking import validate_ranks
-from feedback.domain.states import Role
+from feedback.domain.states import AssignmentState, BatchState, Role
 from feedback.services.person import token_create
+from feedback.services.transition import transition_log
 from tests.alignment.factories import BuildRoundFactory, DeploymentFactory, RoundFactory
-from tests.feedback.factories import MembershipFactory, ProjectFactory, TaskFactory, UserFactory
+from tests.feedback.factories import (
+    AssignmentFactory,
+    BatchFactory,
+    MembershipFactory,
+    ProjectFactory,
+    TaskFactory,
+    UserFactory,
+)
 
 BASE = Path(settings.BASE_DIR)
 ERRORS = (feedback.domain.errors, alignment.domain.errors)
@@ -164,3 +173,36 @@ def test_what_is_stored_of_a_refusal_is_in_one_language_whoever_caused_it(projec
 
     following = Round.objects.get(project=project, number=2)
     assert following.waiting_for == "Letters has no prompts to rank; add some first."
+
+
+@pytest.mark.django_db
+def test_what_keeps_a_round_waiting_is_read_in_the_readers_language(client, project):
+    admin = MembershipFactory(project=project, role=Role.ADMIN, user=UserFactory(language="zh-hans")).user
+    batch = BatchFactory(project=project, state=BatchState.FAILED)
+    round_ = RoundFactory(project=project, state=RoundState.SAMPLING, batch=batch)
+    round_advance(round_id=round_.pk)
+    client.force_login(admin)
+
+    for path in ("", f"{round_.number}/"):
+        page = client.get(f"/projects/{project.pk}/rounds/{path}").content.decode()
+        assert "每个提示的回答都相同" in page
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("state", "reason", "says"),
+    [
+        (AssignmentState.RELEASED, "expertise: <b>rockets</b>", ": &lt;b&gt;rockets&lt;/b&gt;"),
+        (AssignmentState.EXPIRED, "the lease ran out", "租约到期"),
+    ],
+)
+def test_why_a_task_came_back_is_read_in_the_readers_language(client, project, state, reason, says):
+    admin = MembershipFactory(project=project, role=Role.ADMIN, user=UserFactory(language="zh-hans")).user
+    assignment = AssignmentFactory(task__project=project, state=state)
+    transition_log(obj=assignment, from_state=AssignmentState.HELD, to_state=state, reason=reason)
+    client.force_login(admin)
+
+    page = client.get(reverse("feedback:task_history", args=[project.pk, assignment.task_id])).content.decode()
+
+    assert says in page
+    assert "expertise" not in page

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from django.utils.translation import gettext_noop
 
 from alignment.domain.errors import EndpointDown, EndpointRefused, PromptRefused
 from alignment.policies.addresses import CheckedTransport
@@ -142,7 +143,8 @@ class PolicyClient:
     @contextlib.contextmanager
     def _asking(self) -> Iterator[None]:
         if self._socket and not Path(self._socket).exists():
-            raise EndpointDown("The policy server is not up yet.")  # asked first: httpcore leaks a socket when refused
+            # Asked first: httpcore leaks a socket when refused.
+            raise EndpointDown(gettext_noop("The policy server is not up yet."))
         try:
             yield
         except httpx.TransportError as error:

@@ -5,8 +5,10 @@ import datetime as dt
 from collections.abc import Iterable, Iterator
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from feedback.domain.protocol import SkipReason
 from feedback.domain.ranking import LETTERS
 from feedback.domain.states import AssignmentState
 from feedback.models import Assignment, Judgment, Report, Task, TaskItem, Transition
@@ -107,7 +109,14 @@ def _of_assignments(assignments: list[Assignment], names: dict[int, str]) -> Ite
         if change.to_state == AssignmentState.SUBMITTED:
             continue  # its judgment says so
         who = names.get(by_id[change.object_id].annotator_id, "")
-        yield Happened(change.created_at, Happening(change.to_state), who, text=change.reason)
+        yield Happened(change.created_at, Happening(change.to_state), who, text=_why(change.reason))
+
+
+def _why(reason: str) -> str:
+    """Return why an assignment ended in the reader's language; the note behind a reason to skip stays as it is."""
+    kind, colon, note = reason.partition(":")
+    said = str(SkipReason(kind).label) if kind in SkipReason.values else gettext(kind)
+    return f"{said}{colon}{note}"
 
 
 def _of_judgments(assignments: list[Assignment], names: dict[int, str]) -> Iterator[Happened]:

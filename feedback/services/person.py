@@ -10,6 +10,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from feedback.domain.errors import Conflict, Invalid
 from feedback.domain.messages import check_text
@@ -151,4 +152,5 @@ def member_remove(*, project: Project, user: User, role: Role | None = None, by:
         for membership in removed:  # at most one a role
             transition_log(obj=membership, from_state=membership.role, to_state="", actor=by)
         if any(membership.role == Role.ANNOTATOR for membership in removed):
-            assignments_take_back(project=project, annotator=user, by=by)
+            reason = gettext_noop("no longer an annotator")
+            assignments_take_back(project=project, annotator=user, by=by, reason=reason)
