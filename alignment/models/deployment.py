@@ -1,4 +1,5 @@
 from django.db import models
+from django.utils.translation import gettext as _
 
 from alignment.domain.states import LEGAL, DeploymentState
 
@@ -33,4 +34,4 @@ class Deployment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.version} for {self.project}"
+        return _("%(version)s for %(project)s") % {"version": self.version, "project": self.project}

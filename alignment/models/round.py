@@ -1,4 +1,5 @@
 from django.db import models
+from django.utils.translation import gettext as _
 
 from alignment.domain.states import FINAL_ROUND_STATES, LEGAL, RoundState
 
@@ -60,4 +61,4 @@ class Round(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.project}, round {self.number}"
+        return _("%(project)s, round %(number)s") % {"project": self.project, "number": self.number}

@@ -1,4 +1,5 @@
 from django.db import models
+from django.utils.translation import gettext as _
 
 from alignment.domain.states import LEGAL, RunState
 
@@ -49,4 +50,4 @@ class Run(models.Model):
         ordering = ["id"]
 
     def __str__(self) -> str:
-        return f"{self.purpose} of {self.round}"
+        return _("%(purpose)s of %(round)s") % {"purpose": self.purpose, "round": self.round}

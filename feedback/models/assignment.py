@@ -1,4 +1,5 @@
 from django.db import models
+from django.utils.translation import gettext as _
 
 from feedback.domain.states import LEGAL, AssignmentState
 
@@ -33,7 +34,7 @@ class Assignment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Task {self.task_id} with {self.annotator}"
+        return _("Task %(task)s with %(annotator)s") % {"task": self.task_id, "annotator": self.annotator}
 
 
 class Draft(models.Model):

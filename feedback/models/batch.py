@@ -1,4 +1,5 @@
 from django.db import models
+from django.utils.translation import gettext as _
 
 from feedback.domain.states import LEGAL, BatchState
 
@@ -27,4 +28,4 @@ class Batch(models.Model):
         constraints = [models.UniqueConstraint(fields=["project", "number"], name="batch_number_once")]
 
     def __str__(self) -> str:
-        return f"{self.project}, batch {self.number}"
+        return _("%(project)s, batch %(number)s") % {"project": self.project, "number": self.number}

@@ -1,5 +1,6 @@
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from feedback.domain.states import LEGAL, ConversationState, TurnState
 
@@ -22,7 +23,7 @@ class Conversation(models.Model):
         indexes = [models.Index(fields=["annotator", "state"])]
 
     def __str__(self) -> str:
-        return f"Conversation {self.pk} of {self.annotator}"
+        return _("Conversation %(number)s of %(annotator)s") % {"number": self.pk, "annotator": self.annotator}
 
 
 class Turn(models.Model):
@@ -44,7 +45,7 @@ class Turn(models.Model):
         constraints = [models.UniqueConstraint(fields=["conversation", "number"], name="turn_once")]
 
     def __str__(self) -> str:
-        return f"Turn {self.number} of {self.conversation}"
+        return _("Turn %(number)s of %(conversation)s") % {"number": self.number, "conversation": self.conversation}
 
 
 class TurnAnswer(models.Model):

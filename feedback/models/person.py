@@ -2,6 +2,7 @@
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils.translation import gettext as _
 from knox.models import AbstractAuthToken
 
 from feedback.domain.states import LEGAL, HoldState, Role, Standing, UserKind
@@ -63,7 +64,11 @@ class Membership(models.Model):
         indexes = [models.Index(fields=["user", "is_active"])]
 
     def __str__(self) -> str:
-        return f"{self.user} as {self.role} in {self.project}"
+        return _("%(user)s as %(role)s in %(project)s") % {
+            "user": self.user,
+            "role": self.role,
+            "project": self.project,
+        }
 
 
 class Hold(models.Model):
@@ -80,7 +85,7 @@ class Hold(models.Model):
     legal_transitions = LEGAL
 
     def __str__(self) -> str:
-        return f"Hold {self.pk} of {self.membership}"
+        return _("Hold %(number)s of %(membership)s") % {"number": self.pk, "membership": self.membership}
 
 
 class Invitation(models.Model):

@@ -1,6 +1,7 @@
 """What was computed about a project's judgments, by workers and never in a request."""
 
 from django.db import models
+from django.utils.translation import gettext as _
 
 from feedback.domain.states import LEGAL, QualityState
 
@@ -27,7 +28,7 @@ class QualityReport(models.Model):
         indexes = [models.Index(fields=["project", "-id"])]
 
     def __str__(self) -> str:
-        return f"Quality of {self.project}, report {self.pk}"
+        return _("Quality of %(project)s, report %(number)s") % {"project": self.project, "number": self.pk}
 
 
 class Consensus(models.Model):

@@ -1,4 +1,5 @@
 from django.db import models
+from django.utils.translation import gettext as _
 
 from feedback.domain.states import KNOWN, LEGAL, AdjudicationState, TaskPurpose
 
@@ -58,7 +59,7 @@ class Task(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Task {self.pk}"
+        return _("Task %(number)s") % {"number": self.pk}
 
 
 class TaskItem(models.Model):
@@ -127,4 +128,4 @@ class Adjudication(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Adjudication of {self.task}"
+        return _("Adjudication of %(task)s") % {"task": self.task}

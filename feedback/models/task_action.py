@@ -1,4 +1,5 @@
 from django.db import models
+from django.utils.translation import gettext as _
 
 from feedback.domain.task_filter import TaskActionKind
 
@@ -24,4 +25,4 @@ class TaskAction(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} in {self.project}"
+        return _("%(kind)s in %(project)s") % {"kind": self.get_kind_display(), "project": self.project}
