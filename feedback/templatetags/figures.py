@@ -1,14 +1,19 @@
 """Numbers as people read them: durations and shares."""
 
 import datetime as dt
+import math
 from typing import Any
 
 from django import template
 from django.utils.translation import gettext, ngettext
 
+from feedback.models import Project
+
 register = template.Library()
 
 NOTHING = "\N{EN DASH}"
+HIDING = 10
+"""Tasks among which one that is not counted cannot be told from the others."""
 _MINUTE_S = 60
 _HOUR_S = 3_600
 _HOUR_MIN = 60
@@ -57,5 +62,8 @@ def short(value: Any) -> str:
 
 
 @register.simple_tag
-def tasks_left(count: int) -> str:
+def tasks_left(count: int, project: Project) -> str:
+    """Write how many tasks wait for somebody; to tens where gold tasks hide, which do not lower the exact number."""
+    if count and (project.gold_share or project.repeat_share):
+        return gettext("up to %(n)d tasks left") % {"n": math.ceil(count / HIDING) * HIDING}
     return ngettext("%(n)d task left", "%(n)d tasks left", count) % {"n": count}

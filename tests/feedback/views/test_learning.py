@@ -222,3 +222,14 @@ def test_a_stranger_gets_no_lesson_of_another(client, learner):
     client.force_login(UserFactory())
     assert client.post(url(learner, "claim")).status_code == 404
     assert not Task.objects.exclude(assignments=None).exists()
+
+
+def test_the_number_of_tasks_left_does_not_tell_a_gold_task_by_standing_still(client):
+    membership = MembershipFactory(project=ProjectFactory(gold_share=0.1))
+    client.force_login(membership.user)
+    TaskFactory.create_batch(12, project=membership.project)
+    pages = [url(membership, "label"), url(membership, "project"), reverse("feedback:projects")]
+    assert all("up to 20 tasks left" in client.get(page).content.decode() for page in pages)
+    membership.project.gold_share = 0
+    membership.project.save()
+    assert all("12 tasks left" in client.get(page).content.decode() for page in pages)
