@@ -22,7 +22,7 @@ from django.utils import timezone
 from alignment.domain.states import DeploymentState, RoundState
 from alignment.models import Deployment, Run
 from feedback.domain.protocol import DEFAULT_DIMENSIONS, Editing, ProtocolKind, ProtocolOptions
-from feedback.domain.states import ConversationState, Role, TurnState
+from feedback.domain.states import ConversationState, Role, Standing, TurnState
 from feedback.models import Conversation, Draft, Project, Report, Response, Turn, TurnAnswer, User
 from feedback.services.announcement import announcement_create
 from feedback.services.answering import turn_settle
@@ -30,24 +30,28 @@ from feedback.services.invitation import invitation_create
 from feedback.services.person import token_create
 from feedback.services.quality import quality_ask
 from feedback.services.report import report_resolve
+from feedback.services.standing import standing_set
 from tests.example import ANSWERS, GUIDELINES, Example, example_lesson, example_project, example_rounds
 from tests.feedback.factories import (
+    AdjudicationFactory,
     AssignmentFactory,
     BatchFactory,
+    HoldFactory,
     JudgmentFactory,
     MembershipFactory,
     ProjectFactory,
     PromptFactory,
     QualityReportFactory,
+    SnapshotFactory,
     SourceFactory,
     TaskFactory,
     UserFactory,
 )
 from tests.quality_example import example_figures
 
-NOBODY, ANNIE, ADA, ROSA, MONA, NOAH = "", "annie", "ada", "rosa", "mona", "noah"
+NOBODY, ANNIE, ADA, ROSA, MONA, NOAH, PAUL = "", "annie", "ada", "rosa", "mona", "noah", "paul"
 """A visitor; an annotator with work in hand; an admin who may see the site's tables; a researcher; somebody with a
-second factor; an annotator who has not begun."""
+second factor; an annotator who has not begun, and one who is paused."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,12 +109,15 @@ PAGES: dict[str, tuple[Stop, ...]] = {
     "feedback:gold": (Stop(ADA), Stop(ADA, "done")),
     "feedback:gold_new": (Stop(ADA),),
     "feedback:members": (Stop(ADA),),
+    "feedback:annotator": (Stop(ADA), Stop(ADA, query="?datasets=1")),
+    "feedback:adjudications": (Stop(ADA), Stop(ADA, "done")),
+    "feedback:adjudication": (Stop(ADA), Stop(ADA, "pairwise", (("adjudication_id", "pair"),))),
     "feedback:announcements": (Stop(ADA),),
     "feedback:reports": (Stop(ADA), Stop(ADA, query="?done=1"), Stop(ADA, "rate")),
     "feedback:announcements_unseen": (Stop(ANNIE),),
     "feedback:label": (
-        Stop(ANNIE), Stop(NOAH), Stop(ADA), Stop(ANNIE, "pairwise"), Stop(ANNIE, "rate"), Stop(ANNIE, "write"),
-        Stop(ANNIE, "live"), Stop(ANNIE, "done"),
+        Stop(ANNIE), Stop(NOAH), Stop(PAUL), Stop(ADA), Stop(ANNIE, "pairwise"), Stop(ANNIE, "rate"),
+        Stop(ANNIE, "write"), Stop(ANNIE, "live"), Stop(ANNIE, "done"),
     ),
     "feedback:correct": (Stop(ANNIE),),
     "feedback:last": (Stop(ANNIE),),
@@ -144,6 +151,9 @@ NOT_PAGES = {
     "feedback:invitation_accept": "POST only", "feedback:invitation_sign_up": "POST only",
     "feedback:invitation_create": "POST only", "feedback:invitation_revoke": "POST only",
     "feedback:gold_retire": "POST only", "feedback:gold_restore": "POST only",
+    "feedback:annotator_standing": "POST only", "feedback:annotator_cap": "POST only",
+    "feedback:annotator_block": "POST only", "feedback:annotator_dissolve": "POST only",
+    "feedback:annotator_hold": "POST only", "feedback:adjudication_decide": "POST only",
     "feedback:member_remove": "POST only", "feedback:announcement_end": "POST only", "feedback:claim": "POST only",
     "feedback:report_resolve": "POST only", "feedback:tasks_act": "POST only", "feedback:batch_close": "POST only",
     "feedback:leases_expire": "POST only", "alignment:batch_reopen": "POST only",
@@ -269,8 +279,38 @@ def world() -> dict[str, object]:
         "harbour": project.pk, "number": 1, "run_id": Run.objects.get(purpose="policy").pk,
         "version_id": round_.policy_id, "assignment_id": done.pk, "token": token, "uidb36": "1", "key": "spent",
         "provider_id": "none", "conversation_id": 0, "task_id": done.task_id,
-        "user_id": annie.pk, "spammer": noah.pk, **_other_projects(example),
+        "user_id": annie.pk, "spammer": noah.pk, **_other_projects(example), **_people(project, annie),
     }  # fmt: skip
+
+
+def _people(project: Project, annie: User) -> dict[str, object]:
+    """Add somebody who is paused, a burst and a block of the annotator's, and tasks on which two people disagree."""
+    paused = MembershipFactory(project=project, user=UserFactory(username=PAUL))
+    hold = HoldFactory(membership=annie.memberships.get(project=project))
+    task = TaskFactory(project=project, open_slots=0)
+    fast = JudgmentFactory(assignment__task=task, assignment__annotator=annie, counted=False, hold=hold)
+    TaskFactory.create_batch(2, project=project, reserved_for=annie)
+    standing_set(membership=paused, to=Standing.PAUSED, by=project.created_by, reason="Read the new guidelines first.")
+    SnapshotFactory(project=project, judgment_ids=[fast.pk])
+    pairwise = Project.objects.get(name="Project pairwise")
+    return {
+        "adjudication_id": _disagreement(project, 4, flags=[{"item": 2, "flag": "untrue"}]),
+        "pair": _disagreement(pairwise, 2, strength=2),
+    }
+
+
+def _disagreement(project: Project, n_answers: int, **said: object) -> int:
+    task = TaskFactory(project=project, n_answers=n_answers, overlap=2, open_slots=0, prompt__text=f"Why?\n\n{RICH}")
+    order = list(range(n_answers))
+    for way in (1, -1):
+        JudgmentFactory(
+            assignment__task=task,
+            assignment__order=order[::way],
+            ranks=[item + 1 for item in order[::way]],
+            rationale="A is right. " * 8,
+            **said,
+        )
+    return AdjudicationFactory(task=task).pk
 
 
 def _annotate(example: Example, held: object, done: object) -> None:

@@ -115,3 +115,8 @@ def sampling_progress(round: Round) -> SamplingProgress | None:
 
 def _rounds(project: Project) -> QuerySet[Round]:
     return Round.objects.filter(project=project).select_related("project", "batch", "snapshot", "policy", "launched_by")
+
+
+def round_numbers(*, snapshot_id: int) -> list[int]:
+    """Return the numbers of the rounds that pinned a snapshot."""
+    return list(Round.objects.filter(snapshot=snapshot_id).order_by("number").values_list("number", flat=True))

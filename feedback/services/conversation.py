@@ -17,6 +17,7 @@ from feedback.domain.protocol import ProtocolOptions, SkipReason
 from feedback.domain.states import AssignmentState, ConversationState, Role, Split, TurnState
 from feedback.domain.verdict import Verdict
 from feedback.models import Batch, Conversation, Membership, Project, Prompt, Response, Task, Turn, TurnAnswer, User
+from feedback.selectors.annotator import annotator_membership
 from feedback.selectors.conversation import (
     live_offers,
     live_protocol,
@@ -30,6 +31,7 @@ from feedback.services.assignment import assignment_release
 from feedback.services.judgment import JudgmentSubmit, judgment_submit
 from feedback.services.live_batch import live_batch
 from feedback.services.source import source_get_or_create
+from feedback.services.standing import standing_check
 from feedback.services.transition import transition, transition_log
 
 MAX_WRITTEN_LENGTH = 10_000
@@ -41,7 +43,7 @@ _TWIN_S = 60
 
 
 def conversation_start(*, project: Project, annotator: User, text: str) -> Conversation:
-    """Begin a conversation with the annotator's first message. Raises: NotAllowed, Invalid, Conflict."""
+    """Begin a conversation with the annotator's first message. Raises: NotAllowed, Halted, Invalid, Conflict."""
     text = _check_written(text)
     with transaction.atomic():
         # Holds the membership's row: a second click waits here and then finds the conversation of the first.
@@ -51,6 +53,7 @@ def conversation_start(*, project: Project, annotator: User, text: str) -> Conve
         going = Conversation.objects.filter(project=project, annotator=annotator, state=ConversationState.GOING)
         if (twin := _twin(going, text)) is not None:
             return twin
+        _check_standing(project, annotator)
         if going.count() >= MAX_GOING:
             raise Conflict(_("You have %(n)d open conversations. End one of them first.") % {"n": MAX_GOING})
         sources = [
@@ -84,6 +87,7 @@ def conversation_write(*, conversation: Conversation, number: int, text: str, le
             raise Conflict(_("This conversation went on in another window; here is where it stands."))
         if number > _options(conversation).live_turns:
             raise Conflict(_("This conversation has had all its turns; begin a new one."))
+        _check_standing(conversation.project, conversation.annotator)
         _settle_judged(last)
         parent = _parent(last, letter)
         messages: list[Message] = [
@@ -175,6 +179,13 @@ def conversation_end_when_full(*, conversation: Conversation, turn: Turn) -> Non
     """End a conversation whose last turn was judged, in the caller's transaction."""
     if turn.number >= _options(conversation).live_turns and conversation.state == ConversationState.GOING:
         transition(obj=conversation, to=ConversationState.ENDED, reason="all its turns are used")
+
+
+def _check_standing(project: Project, annotator: User) -> None:
+    """A turn is work like any task. Raises: Halted."""
+    membership = annotator_membership(project=project, user=annotator)
+    if membership is not None:
+        standing_check(membership=membership)
 
 
 def _check_written(text: str) -> str:

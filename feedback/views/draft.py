@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from feedback.domain.errors import Conflict, FeedbackError
+from feedback.domain.errors import Conflict, FeedbackError, Halted
 from feedback.models import Project
 from feedback.selectors.assignment import assignment_view
 from feedback.selectors.draft import draft_of
@@ -43,6 +43,8 @@ def prefetch(request: Request, project: Project) -> HttpResponse:
     """Answer with the task after the one in hand, as it will be shown; `Lease-S` says for how many seconds it waits."""
     try:
         assignment = assignment_prefetch(project=project, annotator=request.user)
+    except Halted:
+        return HttpResponse(status=204)  # nothing comes next; why is said when they have submitted what they hold
     except FeedbackError as error:
         return JsonResponse({"message": error.message}, status=409)
     if assignment is None:

@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from feedback.domain.errors import FeedbackError
+from feedback.domain.errors import FeedbackError, Halted
 from feedback.domain.protocol import ProtocolKind, SkipReason
 from feedback.domain.states import LEARNED_FROM, TaskPurpose
 from feedback.models import Assignment, Project
+from feedback.selectors.annotator import annotator_halt, annotator_membership
 from feedback.selectors.assignment import assignment_get, assignment_live, assignment_view, assignments_held
 from feedback.selectors.draft import draft_of
 from feedback.selectors.learning import explained_of, learning_of
@@ -67,7 +68,7 @@ def submit(request: Request, project: Project) -> HttpResponse:
         )
     except FeedbackError as error:
         return _comparison(request, project, assignment, typed=form, error=error.message)
-    if not done.judgment.counted:
+    if not done.judgment.counted and done.judgment.hold is None:
         messages.warning(
             request,
             _("Your time for that task had run out, and somebody else has it. Your judgment is kept, but not counted."),
@@ -219,6 +220,8 @@ def _next(request: Request, project: Project) -> HttpResponse:
     """Claim the next task: htmx gets it at once, a browser without scripts is sent to the page."""
     try:
         assignment = assignment_claim(project=project, annotator=request.user)
+    except Halted:
+        assignment = None  # the page says why
     except FeedbackError as error:
         messages.error(request, error.message)
         assignment = None
@@ -244,7 +247,9 @@ def _comparison(
     if assignment is not None:
         context |= _task(assignment, typed)
     else:
+        membership = annotator_membership(project=project, user=request.user)
         context["kind"] = protocol_current(project=project).kind
+        context["halt"] = membership and annotator_halt(membership=membership)
     return page(
         request,
         "feedback/label.html",

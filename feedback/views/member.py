@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from feedback.domain.errors import FeedbackError
 from feedback.domain.states import Role
 from feedback.models import Project
+from feedback.selectors.annotator import holds_waiting, standings
 from feedback.selectors.person import invitations_open, member_list, user_by_name
 from feedback.services.invitation import DAYS, MAX_DAYS, MAX_EMAIL_LENGTH
 from feedback.services.person import member_add, member_remove
@@ -25,7 +26,7 @@ class MemberForm(forms.Form):
         label=gettext_lazy("Role"),
         choices=Role.choices,
         help_text=gettext_lazy(
-            "Annotators judge, adjudicators may look at the project. Researchers download data and watch rounds. "
+            "Annotators judge, adjudicators decide where they disagree. Researchers download data and watch rounds. "
             "Admins do the rest. Several roles are fine."
         ),
     )
@@ -107,8 +108,15 @@ def members_page(
 
 
 def _members(project: Project) -> list[dict[str, Any]]:
-    """Return members with their roles in a fixed order."""
+    """Return members with their roles in a fixed order, and how those who annotate stand."""
+    standing, waiting = standings(project=project), holds_waiting(project=project)
     return [
-        {"user": member.user, "pseudonym": member.pseudonym, "roles": [role for role in Role if role in member.roles]}
+        {
+            "user": member.user,
+            "pseudonym": member.pseudonym,
+            "roles": [role for role in Role if role in member.roles],
+            "standing": standing.get(member.user.pk),
+            "n_holds": waiting.get(member.user.pk, 0),
+        }
         for member in member_list(project=project)
     ]

@@ -14,11 +14,13 @@ from feedback.domain.quality import NOTHING, AnnotatorFigures, Estimate, Histogr
 from feedback.domain.ranking import pairs_from_ranks
 from feedback.domain.states import EXPORTED, AssignmentState, BatchState, QualityState, Role, Split, TaskPurpose
 from feedback.models import (
+    Adjudication,
     Assignment,
     Batch,
     Consensus,
     Conversation,
     Gold,
+    Hold,
     Judgment,
     Membership,
     Project,
@@ -294,3 +296,19 @@ class ConversationFactory(DjangoModelFactory):
             )
             for source in self.sources.order_by("pk"):
                 TurnAnswer.objects.create(turn=turn, source=source)
+
+
+class AdjudicationFactory(DjangoModelFactory):
+    class Meta:
+        model = Adjudication
+
+    task = factory.SubFactory(TaskFactory, open_slots=0)
+    agreement = 0.0
+
+
+class HoldFactory(DjangoModelFactory):
+    class Meta:
+        model = Hold
+
+    membership = factory.SubFactory(MembershipFactory)
+    reason = "5 of 8 judgments within 0.3 to 0.9 seconds each"

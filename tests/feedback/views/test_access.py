@@ -8,7 +8,14 @@ from feedback.domain.states import Role
 from feedback.models import Report
 from feedback.services.announcement import announcement_create
 from tests.example import example_lesson, example_project, example_rounds
-from tests.feedback.factories import ConversationFactory, MembershipFactory, ProjectFactory, ProtocolFactory
+from tests.feedback.factories import (
+    AdjudicationFactory,
+    ConversationFactory,
+    HoldFactory,
+    MembershipFactory,
+    ProjectFactory,
+    ProtocolFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -29,6 +36,9 @@ PAGES = {
     "feedback:tasks": {"admin", "researcher"},
     "feedback:task_history": {"admin", "researcher"},
     "feedback:members": {"admin"},
+    "feedback:annotator": {"admin"},
+    "feedback:adjudications": {"admin", "adjudicator"},
+    "feedback:adjudication": {"admin", "adjudicator"},
     "feedback:hours_csv": {"admin"},
     "feedback:announcements": {"admin"},
     "feedback:announcements_unseen": ANYBODY,
@@ -60,6 +70,12 @@ ACTIONS = {
     "feedback:live_end": {"annotator"},
     "feedback:gold_retire": {"admin"},
     "feedback:gold_restore": {"admin"},
+    "feedback:annotator_standing": {"admin"},
+    "feedback:annotator_cap": {"admin"},
+    "feedback:annotator_block": {"admin"},
+    "feedback:annotator_dissolve": {"admin"},
+    "feedback:annotator_hold": {"admin"},
+    "feedback:adjudication_decide": {"admin", "adjudicator"},
     "feedback:member_remove": {"admin"},
     "feedback:invitation_create": {"admin"},
     "feedback:invitation_revoke": {"admin"},
@@ -96,6 +112,8 @@ def example():
     ProtocolFactory(project=example.project, kind=ProtocolKind.LIVE, created_by=example.admin)
     ProtocolFactory(project=example.project, created_by=example.admin)
     example.conversation = ConversationFactory(project=example.project, annotator=example.annotator)
+    example.adjudication = AdjudicationFactory(task__project=example.project)
+    example.hold = HoldFactory(membership=example.annotator.memberships.get())
     return example
 
 
@@ -111,6 +129,13 @@ def url_of(example, name):
         "feedback:announcement_end": [project, example.announcement.pk],
         "feedback:report_resolve": [project, example.report.pk],
         "feedback:quality_annotator": [project, example.annotator.pk],
+        **{
+            f"feedback:annotator{act}": [project, example.annotator.pk]
+            for act in ("", "_standing", "_cap", "_block", "_dissolve")
+        },
+        "feedback:annotator_hold": [project, example.annotator.pk, example.hold.pk],
+        "feedback:adjudication": [project, example.adjudication.pk],
+        "feedback:adjudication_decide": [project, example.adjudication.pk],
         "feedback:correct": [project, example.assignment.pk],
         "feedback:gold_retire": [project, example.lesson.task.gold.pk],
         "feedback:gold_restore": [project, example.lesson.task.gold.pk],

@@ -15,7 +15,14 @@ from feedback.services.announcement import announcement_create
 from feedback.services.invitation import invitation_create
 from feedback.services.person import member_add, member_remove, token_create
 from tests.example import example_lesson
-from tests.feedback.factories import JudgmentFactory, MembershipFactory, ProjectFactory, TaskFactory, UserFactory
+from tests.feedback.factories import (
+    HoldFactory,
+    JudgmentFactory,
+    MembershipFactory,
+    ProjectFactory,
+    TaskFactory,
+    UserFactory,
+)
 from tests.feedback.views.test_access import ACTIONS, NO_PROJECT, PAGES
 from tests.feedback.views.test_access import example as example  # noqa: PLC0414 - a fixture
 
@@ -135,6 +142,8 @@ class World:
             "report_id": example.report.pk,
             "user_id": self.people["annotator"].pk,
             "task_id": example.tasks[0].pk,
+            "adjudication_id": example.adjudication.pk,
+            "hold_id": HoldFactory(membership=self.people["annotator"].memberships.get()).pk,
             "conversation_id": example.conversation.pk,
             "number": 1,
             "run_id": example.round.runs.first().pk,
