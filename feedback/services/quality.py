@@ -8,6 +8,7 @@ import datetime as dt
 import structlog
 from django.db import transaction as database
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from feedback.dispatch import dispatch
 from feedback.domain.errors import Conflict
@@ -32,6 +33,7 @@ LOST_AFTER = dt.timedelta(minutes=30)
 """Three million judgments are computed in minutes; a report that takes longer has lost its worker."""
 MAX_ATTEMPTS = 3
 """A report that loses its worker this often takes the machine's memory with it."""
+_LOST = gettext_noop("Its worker disappeared again and again. Look into the worker's log, and free memory.")
 
 
 def quality_ask(*, project: Project, by: User | None = None) -> QualityReport:
@@ -67,7 +69,7 @@ def _requeue(report: QualityReport) -> None:
     to, error = QualityState.QUEUED, ""
     if started.count() >= MAX_ATTEMPTS:
         to = QualityState.UNCOMPUTED
-        error = f"Its worker disappeared {MAX_ATTEMPTS} times. Look into the worker's log, and free memory."
+        error = _LOST
     try:
         transition(obj=report, to=to, reason="its worker is gone", where={"started_at": report.started_at}, error=error)
     except Conflict:

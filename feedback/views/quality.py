@@ -49,7 +49,7 @@ def quality(request: Request, project: Project) -> HttpResponse:
         "project": project,
         "report": report,
         "is_computing": is_computing,
-        "error": newest.error if newest is not None and newest.state == QualityState.UNCOMPUTED else "",
+        "error": _(newest.error) if newest is not None and newest.state == QualityState.UNCOMPUTED else "",
         "here": request.get_full_path(),
     }
     if report is not None:

@@ -178,7 +178,7 @@ def test_a_persons_page_shows_their_figures_beside_the_projects(sign_in, project
     client = sign_in(Role.RESEARCHER)
 
     honest = client.get(reverse("feedback:quality_annotator", args=[project.pk, ann.pk])).content.decode()
-    assert "617 judgments, each weighs 1.00 in the consensus" in honest
+    assert "Judgments: 617. Weight of each in the consensus: 1.00." in honest
     assert "0.80 to 0.96" in honest  # the person's reliability
     assert '<td class="num">0.81</td>' in honest  # the project's agreement
     spammer = client.get(reverse("feedback:quality_annotator", args=[project.pk, bob.pk])).content.decode()
