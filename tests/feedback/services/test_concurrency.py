@@ -15,7 +15,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from feedback.domain.states import AssignmentState
+from feedback.domain.states import AssignmentState, UserKind
 from feedback.models import Assignment, Judgment, Task
 from feedback.services.batch import batch_create, batch_open
 from feedback.services.prompt import prompts_import
@@ -34,7 +34,7 @@ N_KILLED = 3
 def test_eight_annotators_of_whom_three_are_killed_fill_every_slot_exactly(tmp_path):
     project = ProjectFactory(overlap=2)
     open_batch(project)
-    people = [MembershipFactory(project=project).user for _ in range(N_PROCESSES)]
+    people = [MembershipFactory(project=project, user__kind=UserKind.SIMULATED).user for _ in range(N_PROCESSES)]
     processes = [start(person, project, seed, tmp_path) for seed, person in enumerate(people)]
 
     chance = random.Random(7)
@@ -58,15 +58,15 @@ def test_eight_annotators_of_whom_three_are_killed_fill_every_slot_exactly(tmp_p
     assert set(Counter(Judgment.objects.values_list("assignment", flat=True)).values()) == {1}
 
 
-def open_batch(project):
-    rows = [{"prompt": f"Question {n}?", "split": "ranked"} for n in range(N_TASKS)]
+def open_batch(project, n_tasks=N_TASKS):
+    rows = [{"prompt": f"Question {n}?", "split": "ranked"} for n in range(n_tasks)]
     prompts_import(project=project, file=io.BytesIO(json.dumps(rows).encode()), filename="prompts.json")
     source = SourceFactory(project=project)
-    batch = batch_create(project=project, plan=[(source.pk, 2)], n_prompts=N_TASKS, seed=1)
+    batch = batch_create(project=project, plan=[(source.pk, 2)], n_prompts=n_tasks, seed=1)
     prompts = batch.prompts.values_list("pk", flat=True)
     responses_add(batch=batch, rows=[(pk, source.pk, n, f"Answer {n}", "stop", {}) for pk in prompts for n in range(2)])
     batch_open(batch=batch)
-    assert Task.objects.count() == N_TASKS
+    assert Task.objects.count() == n_tasks
 
 
 def start(person, project, seed, folder):
