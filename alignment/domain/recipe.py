@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, TypeVar
 from django.utils.translation import gettext as _
 
 from alignment.domain.errors import RecipeError
+from alignment.domain.spec_refusals import spec_refusal
 from modeling.spec import (
     CorpusSpec,
     DPOSpec,
@@ -173,14 +174,14 @@ def check_fields(spec: type[Spec], fields: Mapping[str, Any], where: str) -> Non
     try:
         spec.from_json({**filled_in, **fields})
     except SpecError as error:
-        raise RecipeError(f"{where}: {error}") from error
+        raise RecipeError(f"{where}: {spec_refusal(str(error))}") from error
 
 
 def _from_json(cls: type[_R], data: Any, where: str) -> _R:
     try:
         recipe = build(cls, data, where)
     except SpecError as error:
-        raise RecipeError(str(error)) from error
+        raise RecipeError(spec_refusal(str(error))) from error
     recipe.validate()
     return recipe
 
