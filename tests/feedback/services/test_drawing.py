@@ -297,7 +297,7 @@ def test_a_closed_batch_is_not_repeated(repeater):
 
 
 def test_a_repeat_that_could_not_be_handed_out_is_not_left_behind(repeater, monkeypatch):
-    def taken_by_a_second_device(membership, task_id, n_before):
+    def taken_by_a_second_device(membership, task_id, **_):
         return None
 
     monkeypatch.setattr("feedback.services.assignment._take", taken_by_a_second_device)
