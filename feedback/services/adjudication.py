@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from feedback.domain.errors import Conflict, NotAllowed
 from feedback.domain.states import AdjudicationState, AssignmentState
@@ -56,7 +57,9 @@ def adjudication_decide(
             order=adjudication_order(adjudication=adjudication, user=by),
             lease_expires_at=timezone.now() + _LEASE,
         )
-        transition_log(obj=assignment, from_state="", to_state=AssignmentState.HELD, actor=by, reason="adjudication")
+        transition_log(
+            obj=assignment, from_state="", to_state=AssignmentState.HELD, actor=by, reason=gettext_noop("adjudication")
+        )
         judgment = judgment_submit(
             assignment_id=assignment.pk,
             annotator=by,

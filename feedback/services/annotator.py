@@ -1,5 +1,8 @@
 """What an admin decides about an annotator: a pause, going on, a day's limit."""
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
 from feedback.domain.errors import Invalid
 from feedback.domain.messages import check_text
 from feedback.domain.states import Standing
@@ -17,17 +20,21 @@ def annotator_pause(*, membership: Membership, by: User, reason: str) -> None:
 
     Raises: Invalid, IllegalTransition, Conflict.
     """
-    check_text(reason, "The reason", max_length=MAX_REASON_LENGTH)
+    check_text(reason, _("The reason"), max_length=MAX_REASON_LENGTH)
     standing_set(membership=membership, to=Standing.PAUSED, by=by, reason=reason)
     assignments_take_back(
-        project=membership.project, annotator=membership.user, by=by, reason="paused before it was shown", unshown=True
+        project=membership.project,
+        annotator=membership.user,
+        by=by,
+        reason=gettext_noop("paused before it was shown"),
+        unshown=True,
     )
 
 
 def annotator_cap(*, membership: Membership, by: User, daily_cap: int | None) -> None:
     """Set how many judgments a day this person may make; None is the project's number. Raises: Invalid."""
     if daily_cap is not None and not 1 <= daily_cap <= MAX_CAP:
-        raise Invalid(f"A day's limit is a number from 1 to {MAX_CAP:,}, or empty.")
+        raise Invalid(_("A day's limit is a number from 1 to %(max)s, or empty.") % {"max": f"{MAX_CAP:,}"})
     before = "as the project" if membership.daily_cap is None else str(membership.daily_cap)
     after = "as the project" if daily_cap is None else str(daily_cap)
     Membership.objects.filter(pk=membership.pk).update(daily_cap=daily_cap)

@@ -2,6 +2,7 @@
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from feedback.domain.errors import Invalid
 from feedback.domain.states import BatchState, TaskPurpose
@@ -19,9 +20,9 @@ def block_give(*, membership: Membership, batch: Batch, n: int, by: User, tag: s
     With a tag only those whose prompt has it. Raises: Invalid.
     """
     if not 1 <= n <= MAX_TASKS:
-        raise Invalid(f"A block has from 1 to {MAX_TASKS:,} tasks.")
+        raise Invalid(_("A block has from 1 to %(max)s tasks.") % {"max": f"{MAX_TASKS:,}"})
     if batch.state != BatchState.OPEN or batch.project_id != membership.project_id:
-        raise Invalid(f"{batch} is not open; choose another one.")
+        raise Invalid(_("%(batch)s is not open; choose another one.") % {"batch": batch})
     untouched = Task.objects.filter(
         batch=batch, purpose=TaskPurpose.LABEL, reserved_for=None, open_slots__gt=0, open_slots=F("overlap")
     )

@@ -7,6 +7,8 @@ batch). Judgments of closed batches and snapshots stay as they are.
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from feedback.dispatch import dispatch
 from feedback.domain.messages import check_text
@@ -30,13 +32,13 @@ def annotator_exclude(*, membership: Membership, by: User, reason: str) -> None:
 
     Judgments that were held back are confirmed as not counting. Raises: Invalid, IllegalTransition, Conflict.
     """
-    check_text(reason, "The reason", max_length=MAX_REASON_LENGTH)
+    check_text(reason, _("The reason"), max_length=MAX_REASON_LENGTH)
     with transaction.atomic():
         standing_set(membership=membership, to=Standing.EXCLUDED, by=by, reason=reason)
         for hold in Hold.objects.filter(membership=membership, state=HoldState.REVIEWING):
             hold_confirm(hold=hold, by=by)
     block_dissolve(project=membership.project, user=membership.user, by=by)
-    assignments_take_back(project=membership.project, annotator=membership.user, by=by, reason="excluded")
+    assignments_take_back(project=membership.project, annotator=membership.user, by=by, reason=gettext_noop("excluded"))
     _go_on(membership)
 
 

@@ -1,6 +1,7 @@
 """What an annotator may do in a project now. Every claim asks it; nothing else does."""
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from feedback.domain.errors import Conflict, Halted
 from feedback.domain.messages import check_text
@@ -27,12 +28,15 @@ def standing_set(*, membership: Membership, to: Standing, by: User | None, reaso
 
     Raises: Invalid, IllegalTransition, Conflict when somebody else changed it meanwhile.
     """
-    reason = check_text(reason, "The reason", max_length=MAX_REASON_LENGTH, empty=True).strip()
+    reason = check_text(reason, _("The reason"), max_length=MAX_REASON_LENGTH, empty=True).strip()
     before = Standing(membership.standing)
     if to not in LEGAL[before]:
-        raise IllegalTransition(f"{membership} cannot go from {before.value} to {to.value}.")
+        raise IllegalTransition(
+            _("%(what)s cannot go from %(before)s to %(to)s.")
+            % {"what": membership, "before": before.value, "to": to.value}
+        )
     with transaction.atomic():
         if not Membership.objects.filter(pk=membership.pk, standing=before).update(standing=to, standing_reason=reason):
-            raise Conflict(f"{membership} has changed meanwhile; look again.")
+            raise Conflict(_("%(what)s has changed meanwhile; look again.") % {"what": membership})
         transition_log(obj=membership, from_state=before, to_state=to, actor=by, reason=reason)
     membership.standing, membership.standing_reason = to, reason
