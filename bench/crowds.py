@@ -6,9 +6,9 @@
 A crowd of 30 judges tasks whose true order is known, 54 tasks each. Honest people are right in 85% of the pairs (80% to
 90%, each their own); 30% are spammers: a third ranks at random, a third by the shown position, a third hands in what
 another annotator of the same task said. Copyists take an earlier judgment and guess where there is none; in the rows
-marked "any" they take any other of the task, as if they saw what comes. Figures are shares of right pairs; a tie is half
-right. With --peers crowd-kit's models judge the same rows, spammers and all. Prints a table; the last line is one JSON
-object.
+marked "any" they take any other of the task, as if they saw what comes. Figures are shares of right pairs; a tie is
+half right. With --peers crowd-kit's models judge the same rows, spammers and all. Prints a table; the last line is one
+JSON object.
 """
 
 import argparse

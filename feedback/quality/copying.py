@@ -2,9 +2,9 @@
 
 A share c of a person's judgments is taken from another judgment of the task, any of them with the same chance; the rest
 is the person's own work, whose likelihood the others' view of each pair gives. c is fitted by expectation-maximisation
-of this mixture, one term a judgment, and copying must explain more than working alone does. Asked three times: against
-judgments that came before (what a copyist sees), against all of the task (two who collude), and person by person (a
-friend's answers). Good annotators agree often, but where two others agree they sometimes dissent; a copyist never does.
+of this mixture, one term a judgment, and copying must explain more than working alone does. Asked against judgments that
+came before (what a copyist sees), against all of the task (people who collude), and person by person (a friend's).
+Good annotators agree often, but where two others agree they sometimes dissent; a copyist never does.
 """
 
 import dataclasses
@@ -19,15 +19,17 @@ from feedback.quality.sums import sum_by
 
 COPIED = 0.5
 """Share of judgments: less is not a habit, and an able person among weak ones comes near 0.3."""
+COPIED_FRIEND = 0.85
+"""The same of one certain person. People of one taste say the same more often than others do, but not always."""
 DOUBT = 3.0
-"""Gained log-likelihood: odds of 20 to 1. Higher misses people who judged two answers 50 times; simulated honest people
-pass it in less than 2% of the cases, nearly all of them with K = 2."""
+"""Gained log-likelihood: odds of 20 to 1. Simulated copyists gain 5 and more in 50 tasks with two answers, and 50 with
+four; one honest person in a hundred passes it, and at 4 more copyists of two answers get away."""
 SHARED = 15
 """Tasks that two people must share before they are compared with each other alone."""
 STEPS = 60
 """Of the fit of c: from one half it is settled to two digits."""
-ROUNDS = 3
-"""Each leaves out the copyists found before, so that nobody is blamed for having been copied."""
+ROUNDS = 6
+"""Each finds the clearest cases, and the next looks without them: a copyist makes those look bad who are copied."""
 
 Floats = NDArray[np.float64]
 
@@ -67,28 +69,21 @@ class _Evidence:
     def of(self, rows: NDArray[np.bool_]) -> "_Evidence":
         return _Evidence(self.who[rows], self.other[rows], self.same[rows])
 
-    def suspects(self, own_J: Floats, annotator_J: NDArray[np.int64], n_annotators: int) -> NDArray[np.bool_]:
+    def gains(self, own_J: Floats, annotator_J: NDArray[np.int64], n_annotators: int) -> Floats:
+        """Return (A,) log-likelihood gained by copying from anybody; 0 for who is not suspected."""
         company = np.bincount(self.who, minlength=len(own_J))
         rows = company > 0
         copy = sum_by(self.who, self.same, len(own_J))[rows] / company[rows]
         share, gain = copied_share(copy, own_J[rows], annotator_J[rows], n_annotators)
-        return (share > COPIED) & (gain > DOUBT)
-
-    def suspected_friends(self, own_J: Floats, annotator_J: NDArray[np.int64], n_annotators: int) -> NDArray[np.bool_]:
-        """Return (A,) who took from one certain person; the one who came later more often is the suspect."""
-        one, two = annotator_J[self.who], annotator_J[self.other]
-        couple, row = np.unique(np.minimum(one, two) * n_annotators + np.maximum(one, two), return_inverse=True)
-        shared = np.bincount(row, minlength=len(couple))
-        share, gain = copied_share(self.same.astype(np.float64), own_J[self.who], row, len(couple))
-        many = max(1, int((shared >= SHARED).sum()))
-        found = (shared >= SHARED) & (share > COPIED) & (gain > DOUBT + np.log(many))
-        low_is_later = sum_by(row, one < two, len(couple)) > shared / 2
-        suspect = np.where(low_is_later, couple // n_annotators, couple % n_annotators)[found]
-        return np.bincount(suspect, minlength=n_annotators) > 0
+        return np.where((share > COPIED) & (gain > DOUBT), gain, 0.0)
 
 
 def copyists_find(
-    pairs: Pairs, couples: Couples, annotator_J: NDArray[np.int64], enough: NDArray[np.bool_]
+    pairs: Pairs,
+    couples: Couples,
+    annotator_J: NDArray[np.int64],
+    counted_J: NDArray[np.bool_],
+    enough: NDArray[np.bool_],
 ) -> dict[int, int]:
     """Return whom each copyist copies most, as rows of the annotators; only people with `enough` (A,) judgments."""
     n = pairs.n_annotators
@@ -98,19 +93,50 @@ def copyists_find(
         np.concatenate([couples.earlier, couples.later]),
         np.concatenate([couples.same, couples.same]),
     )
-    found = np.zeros(n, np.bool_)
+    found = enough & friends_copying(before.who, before.other, before.same, annotator_J, counted_J, n)
     for _ in range(ROUNDS):
         own_J = own_likelihood(pairs, reliability_fit(pairs, ~found), len(annotator_J))
-        seen = before.of(~found[annotator_J[before.other]])
-        suspects = seen.suspects(own_J, annotator_J, n)
-        suspects |= seen.of(~found[annotator_J[seen.who]]).suspected_friends(own_J, annotator_J, n)
-        beside = around.of(~(found | suspects)[annotator_J[around.other]])
-        suspects |= beside.suspects(own_J, annotator_J, n)
-        suspects &= enough & ~found
-        if not suspects.any():
+        gains = [
+            evidence.of(~found[annotator_J[evidence.other]]).gains(own_J, annotator_J, n)
+            for evidence in (before, around)
+        ]
+        gain = np.maximum(*gains) * (enough & ~found)
+        if not gain.any():
             break
-        found |= suspects
+        found |= (gain > 0) & (gain >= gain.max() / 2)
     return _victims(before, found, annotator_J)
+
+
+def friends_copying(
+    who: NDArray[np.int32],
+    other: NDArray[np.int32],
+    same: NDArray[np.bool_],
+    annotator_J: NDArray[np.int64],
+    counted_J: NDArray[np.bool_],
+    n: int,
+) -> NDArray[np.bool_]:
+    """Return (A,) who copies one certain person: of two who say the same too often, the one who mostly came later.
+
+    With q_a and q_b how often each says the same as all others but this one, and q the same of everybody, two who work
+    alone say the same in q_a q_b / q of their tasks. The model of reliability cannot ask this: two who always agree
+    look infallible to it.
+    """
+    one, two = annotator_J[who], annotator_J[other]
+    couple, row = np.unique(np.minimum(one, two) * n + np.maximum(one, two), return_inverse=True)
+    low, high, size = couple // n, couple % n, len(couple)
+    counted = counted_J[who] & counted_J[other]
+    met, equal = sum_by(row, counted, size), sum_by(row, counted & same, size)
+    met_A = sum_by(low, met, n) + sum_by(high, met, n)
+    equal_A = sum_by(low, equal, n) + sum_by(high, equal, n)
+    usual = equal.sum() / max(1.0, met.sum())
+    rates = [(equal_A[side] - equal) / np.maximum(met_A[side] - met, 1) for side in (low, high)]
+    alone = np.clip(rates[0] * rates[1] / max(usual, 0.01), 0.01, 0.99)[row]
+    shared = np.bincount(row, minlength=size)
+    asked = (shared >= SHARED) & (np.minimum(met_A[low], met_A[high]) - met >= SHARED)
+    share, gain = copied_share(same.astype(np.float64), np.where(same, alone, 1 - alone), row, size)
+    suspicious = asked & (share > COPIED_FRIEND) & (gain > DOUBT + np.log(max(1, asked.sum())))
+    low_is_later = sum_by(row, one < two, size) > shared / 2
+    return np.bincount(np.where(low_is_later, low, high)[suspicious], minlength=n) > 0
 
 
 def _victims(before: _Evidence, found: NDArray[np.bool_], annotator_J: NDArray[np.int64]) -> dict[int, int]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import bdtr, bdtrik, stdtrit
 
 from feedback.domain.quality import NOTHING, Estimate
 from feedback.quality.sums import sum_by
@@ -100,33 +100,30 @@ def means(values_N: Floats, group_N: NDArray[np.int64], n_groups: int, *, method
 
 
 def medians(values_N: Floats, group_N: NDArray[np.int64], n_groups: int, *, method: str) -> list[Estimate]:
-    """Return the median of each group's values; the interval is two of the values themselves.
+    """Return the median of each group's values with an interval between the values themselves.
 
-    The ranks are those between which the median lies in 95% of samples: n / 2 -+ z sqrt(n) / 2, rounded outwards.
-    Source: Conover 1999, Practical Nonparametric Statistics, section 3.2, equation 5.
+    The d-th value from either end leaves the median out with the probability 2 P(Binomial(n, 1/2) < d); the ends lie
+    between the last d with less than 5% and the next. Fewer than six values have no interval.
+    Source: Hettmansperger and Sheather 1986, Statistics and Probability Letters 4, section 2.
     """
     order = np.lexsort((values_N, group_N))
     starts = np.searchsorted(group_N[order], np.arange(n_groups + 1))
-    found = []
-    for begin, end in itertools.pairwise(starts):
-        values = values_N[order[begin:end]]
-        n = len(values)
-        if not n:
-            found.append(NOTHING)
-            continue
-        half = Z * np.sqrt(n) / 2
-        low, high = int(np.floor(n / 2 - half)), int(np.ceil(n / 2 + half))
-        inside = low >= 0 and high < n
-        found.append(
-            Estimate(
-                float(np.median(values)),
-                float(values[low]) if inside else None,
-                float(values[high]) if inside else None,
-                n,
-                method,
-            )
-        )
-    return found
+    return [_median(values_N[order[begin:end]], method) for begin, end in itertools.pairwise(starts)]
+
+
+def _median(ordered: Floats, method: str) -> Estimate:
+    n = len(ordered)
+    if not n:
+        return NOTHING
+    if bdtr(0, n, 0.5) > 0.025:
+        return Estimate(float(np.median(ordered)), None, None, n, method)
+    d = int(bdtrik(0.025, n, 0.5)) + 1
+    wide, narrow = 1 - 2 * bdtr(d - 1, n, 0.5), 1 - 2 * bdtr(d, n, 0.5)
+    share = (wide - 0.95) / (wide - narrow)
+    inwards = (n - d) * share / (d + (n - 2 * d) * share)
+    low = (1 - inwards) * ordered[d - 1] + inwards * ordered[d]
+    high = (1 - inwards) * ordered[n - d] + inwards * ordered[n - d - 1]
+    return Estimate(float(np.median(ordered)), float(low), float(high), n, method)
 
 
 def groups_of(n_clusters: int, generator: np.random.Generator, most: int = N_GROUPS) -> NDArray[np.int64]:

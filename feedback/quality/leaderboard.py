@@ -50,14 +50,16 @@ def bradley_terry(wins_SS: Floats) -> Floats:
 def leaderboard(found: Comparisons, generator: np.random.Generator) -> tuple[SourceFigures, ...]:
     """Return the sources, the best first."""
     size = len(found.sources)
-    group = groups_of(int(found.prompt.max(initial=-1)) + 1, generator)[found.prompt]
-    n_groups = int(group.max(initial=-1)) + 1
+    if not len(found.n):
+        return tuple(SourceFigures(name, NOTHING, NOTHING) for name in found.sources)
+    group = groups_of(int(found.prompt.max()) + 1, generator)[found.prompt]
+    n_groups = int(group.max()) + 1
     wins_GSS, ties_GSS = np.zeros((n_groups, size, size)), np.zeros((n_groups, size, size))
     for here, there, wins in ((found.one, found.two, found.wins), (found.two, found.one, found.n - found.wins)):
         np.add.at(wins_GSS, (group, here, there), wins)
         np.add.at(ties_GSS, (group, here, there), found.ties)
     scores = bradley_terry(wins_GSS.sum(axis=0))
-    draws_BG = generator.multinomial(n_groups, np.full(n_groups, 1 / max(1, n_groups)), N_BOOTSTRAPS)
+    draws_BG = generator.multinomial(n_groups, np.full(n_groups, 1 / n_groups), N_BOOTSTRAPS)
     drawn = np.array([bradley_terry(np.tensordot(draw, wins_GSS, 1)) for draw in draws_BG])
     method = f"Bradley-Terry, bootstrap over prompts, {N_BOOTSTRAPS} draws"
     figures = []

@@ -18,9 +18,9 @@ from feedback.quality.sums import sum_by
 from feedback.quality.suspicion import suspicions_find
 from feedback.quality.votes import Tasks, Votes
 
-MOST_PAIRS = 30_000_000
-"""Pairs in judgments that the figures look at: some minutes and 5 GB. Beyond it tasks are drawn, and every `n` says how
-much was looked at; the consensus is of all tasks."""
+MOST_PAIRS = 10_000_000
+"""Pairs in judgments that the figures look at: 4 GB and three minutes. Beyond it tasks are drawn, and every `n` says
+how much was looked at; the consensus is of all tasks."""
 CHUNK = 50_000
 """Tasks whose consensus is made at once: with nine answers each some 100 MB."""
 
@@ -40,7 +40,7 @@ def quality_compute(
     is_repeat = drawn.purpose == str(TaskPurpose.REPEAT)
     seen = seen_of(votes_where(drawn, ~is_repeat), tasks, people)
     couples = couples_of(seen.task_J, seen.votes.ranks_JK, np.ones(len(seen.task_J), np.bool_))
-    suspicions, model = suspicions_find(seen.pairs, couples, seen.annotator_J, seen.votes.seconds)
+    suspicions, model = suspicions_find(seen.pairs, couples, seen.annotator_J, seen.votes.counted, seen.votes.seconds)
     repeats, originals = consistency.repeats_of(drawn.task, drawn.annotator, is_repeat)
     ranks, repeaters = drawn.ranks_JK, np.searchsorted(people, drawn.annotator[repeats])
     repeated = consistency.self_consistency(ranks, repeats, originals, repeaters, len(people))

@@ -48,12 +48,16 @@ class Suspicions:
 
 
 def suspicions_find(
-    pairs: Pairs, couples: Couples, annotator_J: NDArray[np.int64], seconds_J: NDArray[np.float64]
+    pairs: Pairs,
+    couples: Couples,
+    annotator_J: NDArray[np.int64],
+    counted_J: NDArray[np.bool_],
+    seconds_J: NDArray[np.float64],
 ) -> tuple[Suspicions, Reliability]:
     """Return who is suspected of what, and the model fitted to the judgments of all others."""
     n = pairs.n_annotators
     enough = np.bincount(annotator_J, minlength=n) >= ENOUGH
-    copies = copyists_find(pairs, couples, annotator_J, enough)
+    copies = copyists_find(pairs, couples, annotator_J, counted_J, enough)
     copying = np.isin(np.arange(n), list(copies))
     position = enough & ranks_by_position(pairs, annotator_J)
     model = reliability_fit(pairs, ~copying & ~position)
