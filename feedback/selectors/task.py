@@ -23,7 +23,7 @@ STRETCH = 64
 LONGEST_STRETCH = 4_096
 """A stretch that held nothing is followed by one four times as long, up to this: some milliseconds."""
 MOST_COUNTED = 1_000
-"""Tasks counted for a person at most: whoever has more before them asks for no exact number."""
+"""Tasks told exactly: whoever has more before them asks for no number."""
 
 
 class Place(NamedTuple):
@@ -67,7 +67,7 @@ def tasks_reserved(*, membership: Membership) -> QuerySet[Task]:
 
 
 def queue_count(*, project: Project, annotator: User) -> int:
-    """Return how many tasks this person could still do, the one in hand included: at most MOST_COUNTED."""
+    """Return how many tasks this person could still do, the one in hand included; above MOST_COUNTED only one more."""
     members = Membership.objects.filter(project=project, user=annotator, role=Role.ANNOTATOR, is_active=True)
     membership = members.first()
     if membership is None:
@@ -76,10 +76,10 @@ def queue_count(*, project: Project, annotator: User) -> int:
         task__project=project, annotator=annotator, state=AssignmentState.HELD, lease_expires_at__gt=timezone.now()
     ).count()
     n += tasks_reserved(membership=membership).count()
-    place = place_of(membership.queue_position)
-    if place is not None and n + _n_free(membership, place, MOST_COUNTED - n) >= MOST_COUNTED:
-        return MOST_COUNTED
-    return min(MOST_COUNTED, n + _n_free(membership, None, MOST_COUNTED - n))
+    place, at_most = place_of(membership.queue_position), MOST_COUNTED + 1
+    if place is not None and n + _n_free(membership, place, at_most - n) >= at_most:
+        return at_most
+    return min(at_most, n + _n_free(membership, None, at_most - n))
 
 
 def place_of(position: dict[str, Any] | None) -> Place | None:

@@ -1,5 +1,6 @@
 """Keeping what a person has typed into a task, so that a reload, another tab or another device goes on with it."""
 
+import datetime as dt
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +28,7 @@ _FIELD = re.compile(
 def draft_save(*, assignment: Assignment, annotator: User, fields: Any, version: Any) -> Draft:
     """Keep the fields of a form, {"rank_A": ["1"]}; `version` is the last one that the caller knows, 0 for none.
 
-    Both are taken as they were sent.
+    Both are taken as they were sent. The lease of the task begins anew: who types has not gone away.
 
     Raises: NotAllowed, Invalid, Conflict when another tab has saved since, or when the task is done.
     """
@@ -50,6 +51,10 @@ def _save(assignment: Assignment, fields: dict[str, list[str]], version: int) ->
         rows = rows.filter(state__in=(AssignmentState.HELD, AssignmentState.EXPIRED))
     if not rows.update(state=F("state")):
         raise Conflict(_("This task is done or was given back; nothing more is kept for it."))
+    until = timezone.now() + dt.timedelta(seconds=assignment.task.project.lease_s)
+    rows.filter(state=AssignmentState.HELD, shown_at__isnull=False, lease_expires_at__lt=until).update(
+        lease_expires_at=until
+    )
     drafts = Draft.objects.filter(assignment=assignment)
     if not drafts.filter(version__lte=version).update(fields=fields, version=version + 1, saved_at=timezone.now()):
         if drafts.exists():

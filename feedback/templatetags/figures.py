@@ -8,6 +8,7 @@ from django import template
 from django.utils.translation import gettext, ngettext
 
 from feedback.models import Project
+from feedback.selectors.task import MOST_COUNTED
 
 register = template.Library()
 
@@ -64,6 +65,8 @@ def short(value: Any) -> str:
 @register.simple_tag
 def tasks_left(count: int, project: Project) -> str:
     """Write how many tasks wait for somebody; to tens where gold tasks hide, which do not lower the exact number."""
+    if count >= MOST_COUNTED:
+        return gettext("%(n)s+ tasks left") % {"n": f"{MOST_COUNTED:,}"}
     if count and (project.gold_share or project.repeat_share):
         return gettext("up to %(n)d tasks left") % {"n": math.ceil(count / HIDING) * HIDING}
     return ngettext("%(n)d task left", "%(n)d tasks left", count) % {"n": count}

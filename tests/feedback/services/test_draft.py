@@ -1,9 +1,13 @@
+import datetime as dt
+
 import pytest
+from django.utils import timezone
 
 from feedback.domain.errors import Conflict, Invalid, NotAllowed
 from feedback.domain.protocol import SkipReason
+from feedback.domain.states import AssignmentState
 from feedback.domain.verdict import Verdict
-from feedback.models import Draft
+from feedback.models import Assignment, Draft
 from feedback.selectors.draft import draft_of
 from feedback.services.assignment import assignment_claim, assignment_release, assignment_show, assignments_expire
 from feedback.services.draft import MAX_LENGTH, draft_save
@@ -133,3 +137,24 @@ def test_what_no_page_sends_is_refused(assignment, fields, version):
 def test_nobody_writes_into_anothers_draft(project, assignment):
     with pytest.raises(NotAllowed):
         draft_save(assignment=assignment, annotator=MembershipFactory(project=project).user, fields=TYPED, version=0)
+
+
+def test_who_types_for_longer_than_the_lease_keeps_the_task(assignment):
+    nearly = timezone.now() + dt.timedelta(seconds=1)
+    Assignment.objects.filter(pk=assignment.pk).update(lease_expires_at=nearly)
+    save(assignment)
+
+    assert assignments_expire(now=nearly + dt.timedelta(seconds=60)) == 0
+    assignment.refresh_from_db()
+    lease_s = (assignment.lease_expires_at - timezone.now()).total_seconds()
+    assert assignment.task.project.lease_s - 10 < lease_s <= assignment.task.project.lease_s
+
+
+def test_typing_brings_no_task_back_that_was_given_back_already(assignment):
+    long_ago = timezone.now() - dt.timedelta(seconds=1)
+    Assignment.objects.filter(pk=assignment.pk).update(lease_expires_at=long_ago)
+    assignments_expire()
+    save(assignment)
+
+    assignment.refresh_from_db()
+    assert (assignment.state, assignment.lease_expires_at) == (AssignmentState.EXPIRED, long_ago)
