@@ -7,7 +7,6 @@ from django.views.decorators.http import require_POST
 
 from alignment.services.reopening import batch_reopen_asked
 from feedback.domain.errors import FeedbackError
-from feedback.domain.states import IllegalTransition
 from feedback.models import Project
 from feedback.selectors.progress import batch_get
 from feedback.services.task import check_reason
@@ -24,8 +23,8 @@ def reopen(request: Request, project: Project, number: int) -> HttpResponse:
         raise Http404
     try:
         batch_reopen_asked(batch=batch, by=request.user, reason=check_reason(request.POST.get("reason", "")))
-    except (FeedbackError, IllegalTransition) as error:
-        messages.error(request, str(error))
+    except FeedbackError as error:
+        messages.error(request, error.message)
     else:
         messages.success(request, _("Batch %(number)d is open again.") % {"number": number})
     return go(request, "feedback:project", project.pk)

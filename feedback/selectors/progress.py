@@ -69,8 +69,9 @@ def batches_closed(*, project: Project) -> list[Batch]:
 
 
 def batch_get(*, project: Project, number: int) -> Batch | None:
-    """Return the project's batch of that number, or None."""
-    return Batch.objects.filter(project=project, number=number).first()
+    """Return the project's batch of that number, or None; one that has not been opened yet is not there."""
+    opened = Batch.objects.filter(project=project, state__in=[BatchState.OPEN, BatchState.CLOSED])
+    return opened.filter(number=number).first()
 
 
 def task_action_latest(*, project: Project) -> TaskAction | None:

@@ -7,7 +7,6 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from feedback.domain.errors import FeedbackError
-from feedback.domain.states import IllegalTransition
 from feedback.models import Project
 from feedback.selectors.progress import batch_get
 from feedback.services.assignment import assignments_expire
@@ -26,8 +25,8 @@ def close(request: Request, project: Project, number: int) -> HttpResponse:
         raise Http404
     try:
         batch_close(batch=batch, by=request.user, reason=check_reason(request.POST.get("reason", "")))
-    except (FeedbackError, IllegalTransition) as error:
-        messages.error(request, str(error))
+    except FeedbackError as error:
+        messages.error(request, error.message)
     else:
         messages.success(request, _("Batch %(number)d is closed.") % {"number": number})
     return go(request, "feedback:project", project.pk)

@@ -9,7 +9,7 @@ from feedback.models import Adjudication, Assignment, Batch, Gold, Judgment, Mem
 from feedback.services.transition import transition_log
 from feedback.views.task import TASKS_A_PAGE
 from tests.example import QUESTIONS, example_project, example_rounds
-from tests.feedback.factories import AssignmentFactory, JudgmentFactory, TaskFactory
+from tests.feedback.factories import AssignmentFactory, BatchFactory, JudgmentFactory, TaskFactory
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -263,7 +263,15 @@ def test_a_batch_is_closed_with_a_reason_and_opened_again(ada, example):
     page = text_of(ada.post(reopen, {"reason": "not enough"}, follow=True))
     batch.refresh_from_db()
     assert (batch.state, "Batch 1 is open again." in page) == (BatchState.OPEN, True)
+    assert "Batch 1 is open again." in text_of(ada.post(reopen, {"reason": "twice"}, follow=True))
     assert ada.post(url(example, "batch_close", 7), {"reason": "x"}).status_code == 404
+
+
+def test_a_batch_whose_answers_are_being_sampled_is_not_closed_from_here(ada, example):
+    batch = BatchFactory(project=example.project, state=BatchState.SAMPLING)
+    assert ada.post(url(example, "batch_close", batch.number), {"reason": "x"}).status_code == 404
+    batch.refresh_from_db()
+    assert batch.state == BatchState.SAMPLING
 
 
 def test_a_batch_is_not_opened_while_a_round_works_on_its_rankings(ada, example):
