@@ -7,8 +7,9 @@ from feedback.domain.states import LEGAL, AssignmentState
 class Assignment(models.Model):
     """One task in one annotator's hands, under a lease."""
 
-    task = models.ForeignKey("feedback.Task", on_delete=models.CASCADE, related_name="assignments")
-    annotator = models.ForeignKey("feedback.User", on_delete=models.PROTECT, related_name="assignments")
+    # Neither has an index of its own: those below begin with them, and every claim and submit writes each index.
+    task = models.ForeignKey("feedback.Task", on_delete=models.CASCADE, related_name="assignments", db_index=False)
+    annotator = models.ForeignKey("feedback.User", on_delete=models.PROTECT, related_name="assignments", db_index=False)
     state = models.CharField(max_length=16, choices=AssignmentState.choices, default=AssignmentState.HELD)
     order = models.JSONField()
     """The shuffled item numbers as shown: `order[0]` is the answer under letter A."""

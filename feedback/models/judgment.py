@@ -7,8 +7,9 @@ class Judgment(models.Model):
     """What one person said about one task. Append-only: a correction is a new judgment that supersedes."""
 
     assignment = models.ForeignKey("feedback.Assignment", on_delete=models.PROTECT, related_name="judgments")
-    task = models.ForeignKey("feedback.Task", on_delete=models.PROTECT, related_name="judgments")
-    annotator = models.ForeignKey("feedback.User", on_delete=models.PROTECT, related_name="judgments")
+    # Neither has an index of its own: those below begin with them.
+    task = models.ForeignKey("feedback.Task", on_delete=models.PROTECT, related_name="judgments", db_index=False)
+    annotator = models.ForeignKey("feedback.User", on_delete=models.PROTECT, related_name="judgments", db_index=False)
     protocol = models.ForeignKey("feedback.Protocol", on_delete=models.PROTECT, related_name="judgments")
     """The guidelines and rules it was made under."""
     ranks = models.JSONField()
@@ -55,6 +56,7 @@ class Judgment(models.Model):
         ]
         indexes = [
             models.Index(fields=["task", "counted"]),
+            models.Index(fields=["annotator", "created_at"], name="judgment_days"),
             models.Index(fields=["annotator"], name="judgment_excluded", condition=models.Q(is_excluded=True)),
         ]
 
