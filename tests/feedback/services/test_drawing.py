@@ -5,7 +5,7 @@ from django.db import IntegrityError, transaction
 
 from feedback.domain.errors import Conflict, Halted
 from feedback.domain.protocol import SkipReason
-from feedback.domain.states import AssignmentState, BatchState, Role, Standing, TaskPurpose
+from feedback.domain.states import AssignmentState, BatchState, Role, Standing, TaskPurpose, UserKind
 from feedback.domain.verdict import Verdict
 from feedback.models import Assignment, Batch, Judgment, Membership, Task, Transition
 from feedback.services.assignment import assignment_claim, assignment_prefetch, assignment_release
@@ -50,6 +50,22 @@ def do_next(membership, ranks=None):
         judge(assignment, ranks)
     membership.refresh_from_db()
     return assignment.task if assignment else None
+
+
+def repeater_make():
+    """Make somebody who judged eleven tasks, so that the first one comes again at the next claim."""
+    project = ProjectFactory(repeat_share=0.5)
+    membership = MembershipFactory(project=project, user__kind=UserKind.SIMULATED)
+    for task in TaskFactory.create_batch(11, project=project):
+        JudgmentFactory(assignment__task=task, assignment__annotator=membership.user)
+        Task.objects.filter(pk=task.pk).update(open_slots=0)
+    for membership.n_claims in range(1_000):
+        drawn = task_drawn(membership=membership)
+        if drawn is not None:
+            drawn.delete()
+            membership.save()
+            return membership
+    raise AssertionError
 
 
 def draws(membership):
@@ -252,25 +268,7 @@ def test_gold_can_be_corrected_as_long_as_those_among_which_it_hides():
 
 @pytest.fixture
 def repeater():
-    """Somebody who judged eleven tasks, so that the first one can come again, at the next claim."""
-    project = ProjectFactory(repeat_share=0.5)
-    membership = MembershipFactory(project=project)
-    for task in TaskFactory.create_batch(11, project=project):
-        JudgmentFactory(assignment__task=task, assignment__annotator=membership.user)
-        Task.objects.filter(pk=task.pk).update(open_slots=0)
-    return due(membership)
-
-
-def due(membership):
-    """Set the count to one at which a repeat is drawn."""
-    for n_claims in range(1_000):
-        membership.n_claims = n_claims
-        drawn = task_drawn(membership=membership)
-        if drawn is not None:
-            drawn.delete()
-            membership.save()
-            return membership
-    raise AssertionError
+    return repeater_make()
 
 
 def test_a_repeat_is_the_same_task_once_more_for_the_same_person(repeater):
@@ -297,10 +295,7 @@ def test_a_closed_batch_is_not_repeated(repeater):
 
 
 def test_a_repeat_that_could_not_be_handed_out_is_not_left_behind(repeater, monkeypatch):
-    def taken_by_a_second_device(membership, task_id, **_):
-        return None
-
-    monkeypatch.setattr("feedback.services.assignment._take", taken_by_a_second_device)
+    monkeypatch.setattr("feedback.services.assignment.slot_take", lambda *, task_id: False)
     assert assignment_claim(project=repeater.project, annotator=repeater.user) is None
     assert not Task.objects.filter(purpose=TaskPurpose.REPEAT).exists()
 

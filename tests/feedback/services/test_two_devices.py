@@ -8,13 +8,14 @@ import pytest
 from django.db import connection
 
 from feedback.domain.errors import Conflict
-from feedback.domain.states import AssignmentState, UserKind
+from feedback.domain.states import AssignmentState, TaskPurpose, UserKind
 from feedback.domain.verdict import Verdict
 from feedback.models import Assignment, Draft, Judgment, Task
 from feedback.services.assignment import assignment_claim, assignment_prefetch, assignment_show
 from feedback.services.draft import draft_save
 from feedback.services.judgment import judgment_submit
 from tests.feedback.factories import MembershipFactory, ProjectFactory, TaskFactory
+from tests.feedback.services.test_drawing import repeater_make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 N = 6
@@ -129,3 +130,14 @@ def test_no_draft_outlives_its_judgment_however_they_meet(project, annotator):
         assert submitted.created
         assert all(isinstance(one, Draft | Conflict) for one in saves), saves
         assert not Draft.objects.exists()
+
+
+def test_devices_that_ask_at_once_get_one_repeat_and_leave_no_other_behind():
+    repeater = repeater_make()
+    TaskFactory(project=repeater.project)
+    found = at_once(*[partial(assignment_claim, project=repeater.project, annotator=repeater.user)] * N)
+
+    assert not [one for one in found if isinstance(one, Exception)]
+    assert held().count() == 1
+    repeats = Task.objects.filter(purpose=TaskPurpose.REPEAT)
+    assert list(repeats.values_list("pk", flat=True)) == [one.task_id for one in held() if one.task.repeat_of_id]
