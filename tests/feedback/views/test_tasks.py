@@ -217,6 +217,11 @@ def test_a_task_of_another_project_has_no_history_here(ada, example):
     assert ada.get(url(example, "task_history", TaskFactory().pk)).status_code == 404
 
 
+def test_a_report_leads_to_the_history_of_its_task(ada, example):
+    Report.objects.create(task=example.tasks[1], annotator=example.annotator, text="It is cut off.")
+    assert url(example, "task_history", example.tasks[1].pk) in ada.get(url(example, "reports")).content.decode()
+
+
 def test_tasks_of_other_rules_are_shown_without_a_form(ada, example):
     gold = TaskFactory(project=example.project, purpose=TaskPurpose.GOLD, batch=None, overlap=30_000)
     page = ada.get(url(example, "task_history", gold.pk)).content.decode()
