@@ -2,8 +2,8 @@
 
 A share c of a person's judgments is taken from another judgment of the task, any of them with the same chance; the rest
 is the person's own work, whose likelihood the others' view of each pair gives. c is fitted by expectation-maximisation
-of this mixture, one term a judgment, and copying must explain more than working alone does. Asked against judgments that
-came before (what a copyist sees), against all of the task (people who collude), and person by person (a friend's).
+of this mixture, one term a judgment, and copying must explain more than working alone does. Asked against judgments
+that came before (what a copyist sees), against all of the task (people who collude), and person by person.
 Good annotators agree often, but where two others agree they sometimes dissent; a copyist never does.
 """
 

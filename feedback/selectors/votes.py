@@ -4,6 +4,7 @@ Read in chunks by id, each a query of its own, so that three million judgments k
 """
 
 import dataclasses
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -34,7 +35,7 @@ class VoteRow:
     """A repeat has the id of the task that it repeats."""
     annotator: int
     ranks: tuple[float | None, ...]
-    """By item number; what has no rank in a partial ranking shares the place after all that have one."""
+    """By item number; infinite where an answer was left unranked, None where it could not be judged."""
     order: tuple[int, ...]
     """Item numbers by shown position."""
     purpose: str
@@ -106,13 +107,13 @@ def decisions(*, project: Project, until: int) -> dict[int, tuple[int, ...]]:
 
 
 def ranks_filled(ranks: Sequence[Rank], cannot_judge: Sequence[int]) -> tuple[float | None, ...]:
-    """Return ranks that compare as `feedback.domain.ranking` says, but that unranked answers are tied.
+    """Return ranks that compare as `feedback.domain.ranking` says: unranked answers are infinitely far behind.
 
     None where an answer could not be judged, and everywhere when nothing was ranked.
     """
     if all(rank is None for rank in ranks):
         return tuple(None for _ in ranks)
-    return tuple(None if item in cannot_judge else float(rank or _after_all(ranks)) for item, rank in enumerate(ranks))
+    return tuple(None if item in cannot_judge else float(rank or math.inf) for item, rank in enumerate(ranks))
 
 
 def _after_all(ranks: Sequence[Rank]) -> int:
