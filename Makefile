@@ -20,7 +20,7 @@ export PORT HOST TORCH_INDEX
 .PHONY: help run install install-dev browser test test-fast check format messages bench bench-labeling round clean
 
 help:
-	@sed -n "s/^# *//p;/^SHELL/q" Makefile; echo; grep -E "^[a-z-]+:.*##" Makefile | sed -E "s/:.*## /\t/" | expand -t 14
+	@sed -n "s/^# *//p;/^SHELL/q" Makefile; echo; grep -E "^[a-z-]+:.*##" Makefile | sed -E "s/:.*## /\t/" | expand -t 16
 
 run: install  ## start everything and stay in the foreground
 	@exec $(VENV) -m config.supervisor
