@@ -39,7 +39,7 @@ _LARGEST = 10**18 - 1
 
 
 class SearchForm(forms.Form):
-    words = forms.CharField(label=gettext_lazy("Words in the prompt"), required=False, max_length=200)
+    words = forms.CharField(label=gettext_lazy("Words"), required=False, max_length=200)
     tag = forms.CharField(label=gettext_lazy("Tag"), required=False, max_length=200)
     state = forms.ChoiceField(label=gettext_lazy("State"), required=False, choices=[_ANY, *TaskState.choices])
     purpose = forms.ChoiceField(label=gettext_lazy("Purpose"), required=False, choices=[_ANY, *TaskPurpose.choices])
