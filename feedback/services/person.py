@@ -19,6 +19,7 @@ from feedback.domain.states import LEARNED_FROM, Role, Standing, UserKind
 from feedback.models import ApiToken, Membership, Project, User
 from feedback.selectors.gold import known_in_use_exists
 from feedback.services.assignment import assignments_take_back
+from feedback.services.block import block_dissolve
 from feedback.services.hold import project_hold
 from feedback.services.transition import transition_log
 
@@ -154,3 +155,4 @@ def member_remove(*, project: Project, user: User, role: Role | None = None, by:
         if any(membership.role == Role.ANNOTATOR for membership in removed):
             reason = gettext_noop("no longer an annotator")
             assignments_take_back(project=project, annotator=user, by=by, reason=reason)
+            block_dissolve(project=project, user=user, by=by)

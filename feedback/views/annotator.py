@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from feedback.domain.errors import FeedbackError
-from feedback.domain.states import LEGAL, BatchState, HoldState, IllegalTransition, Standing
+from feedback.domain.states import LEGAL, BatchState, HoldState, IllegalTransition, Role, Standing
 from feedback.models import Hold, Membership, Project
 from feedback.selectors.annotator import (
     annotator_counts,
@@ -43,6 +43,9 @@ MOVES = {
     Standing.EXCLUDED: gettext_lazy("Exclude"),
 }
 """What an admin may ask for, where the table of standings allows it."""
+
+_LABELS = {choice.value: choice.label for choices in (Standing, Role) for choice in choices}
+"""Of what a membership can go through."""
 
 
 @require_GET
@@ -181,7 +184,10 @@ def _page(request: Request, membership: Membership, *, error: str = "") -> HttpR
         "counts": annotator_counts(membership=membership),
         "progress": progress,
         "is_polling": bool(progress.n_left),
-        "history": standing_history(membership=membership)[:HISTORY],
+        "history": [
+            {"moved": moved, "before": _label(moved.from_state), "after": _label(moved.to_state)}
+            for moved in standing_history(membership=membership)[:HISTORY]
+        ],
         "holds": [_hold(found) for found in hold_list(membership=membership)[:HOLDS]],
         "blocks": block_list(membership=membership),
         "open_batches": batch_list(project=membership.project).filter(state=BatchState.OPEN),
@@ -198,12 +204,20 @@ def _page(request: Request, membership: Membership, *, error: str = "") -> HttpR
     )
 
 
+def _label(state: str) -> str:
+    return str(_LABELS.get(state, state))
+
+
 def _hold(found: Hold) -> dict[str, Any]:
+    judgments = hold_judgments(hold=found)
+    seconds = [held.seconds for held in judgments]
     return {
         "hold": found,
+        "fastest": min(seconds, default=0),
+        "slowest": max(seconds, default=0),
         "is_waiting": found.state == HoldState.REVIEWING,
         "judgments": [
             {"excerpt": prompt_excerpt(prompt=held.judgment.task.prompt), "seconds": held.seconds, "of": held.judgment}
-            for held in hold_judgments(hold=found)
+            for held in judgments
         ],
     }

@@ -6,6 +6,7 @@ from feedback.selectors.annotator import Block, block_list
 from feedback.services.assignment import assignment_claim, assignment_show
 from feedback.services.batch import batch_close
 from feedback.services.block import block_dissolve, block_give
+from feedback.services.person import member_remove
 from tests.feedback.factories import MembershipFactory, ProjectFactory, TaskFactory
 
 pytestmark = pytest.mark.django_db
@@ -70,5 +71,13 @@ def test_closed_batches_and_odd_numbers_are_refused(project, membership):
         with pytest.raises(Invalid):
             give(membership, n)
     batch_close(batch=project.batches.get())
-    with pytest.raises(Invalid, match="not open"):
+    with pytest.raises(Invalid, match="is not open"):
         give(membership, 1)
+
+
+def test_the_block_of_somebody_who_leaves_is_everybodys(project, membership):
+    give(membership, 4)
+
+    member_remove(project=project, user=membership.user, by=project.created_by)
+
+    assert claim(MembershipFactory(project=project)) is not None
