@@ -1,12 +1,19 @@
 import pytest
 
-from feedback.domain.states import Role
+from feedback.domain.states import AssignmentState, Role
 from feedback.domain.verdict import Verdict
 from feedback.selectors.batch import BatchProgress, batch_progress
 from feedback.selectors.prompt import prompt_counts
 from feedback.services.assignment import assignment_claim
 from feedback.services.judgment import judgment_submit
-from tests.feedback.factories import BatchFactory, MembershipFactory, ProjectFactory, PromptFactory, TaskFactory
+from tests.feedback.factories import (
+    AssignmentFactory,
+    BatchFactory,
+    MembershipFactory,
+    ProjectFactory,
+    PromptFactory,
+    TaskFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -35,9 +42,18 @@ def test_a_batch_without_tasks_has_no_progress():
     assert batch_progress(batch=BatchFactory()) == BatchProgress(0, 0, 0, 0)
 
 
+def test_every_lease_of_the_batch_is_held_and_no_other():
+    project = ProjectFactory(overlap=3)
+    task = TaskFactory(project=project, open_slots=1)
+    AssignmentFactory.create_batch(2, task=task)
+    AssignmentFactory(task=task, state=AssignmentState.EXPIRED)
+    AssignmentFactory(task__open_slots=0)  # in another project
+    assert batch_progress(batch=task.batch) == BatchProgress(n_tasks=1, n_judgments=0, n_wanted=3, n_annotators=0)
+
+
 def test_prompts_are_counted_by_split():
     project = ProjectFactory()
     PromptFactory.create_batch(2, project=project, split="pool")
     PromptFactory(project=project, split="ranked")
 
-    assert prompt_counts(project=project) == {"ranked": 1, "pool": 2, "heldout": 0}
+    assert prompt_counts(project=project) == {"ranked": 1, "pool": 2, "heldout": 0, "aside": 0}
