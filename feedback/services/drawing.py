@@ -56,16 +56,16 @@ def qualification_review(*, membership: Membership) -> None:
         return
     n_right, n_tasks = qualification_result(membership=membership)
     needed = membership.project.qualification_pass
+    result = f"{n_right} of {n_tasks} qualification tasks right"
     if not n_tasks or n_right / n_tasks >= needed:
-        reason = f"{n_right} of {n_tasks} qualification tasks right"
-        _move(membership, Standing.WORKING, shown="", reason=reason)
+        _move(membership, Standing.WORKING, shown="", reason=result)
         return
     n_needed = next(n for n in range(n_tasks + 1) if n / n_tasks >= needed)
     shown = _(
         "You got %(n_right)d of %(n_tasks)d qualification tasks right; %(n_needed)d were needed. Ask the project's "
         "admin what comes next."
     ) % {"n_right": n_right, "n_tasks": n_tasks, "n_needed": n_needed}
-    _move(membership, Standing.UNQUALIFIED, shown=shown, reason=shown)
+    _move(membership, Standing.UNQUALIFIED, shown=shown, reason=f"{result}, {n_needed} needed")
 
 
 def _move(membership: Membership, to: Standing, *, shown: str, reason: str) -> None:

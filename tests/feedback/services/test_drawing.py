@@ -104,6 +104,7 @@ def test_too_many_wrong_qualification_tasks_end_in_a_reason_with_the_figures():
     assert "2 were needed" in membership.standing_reason
     logged = Transition.objects.get(object_type="feedback.membership", object_id=membership.pk)
     assert (logged.from_state, logged.to_state) == (Standing.LEARNING, Standing.UNQUALIFIED)
+    assert logged.reason == "1 of 3 qualification tasks right, 2 needed"
     with pytest.raises(Halted, match="1 of 3"):
         do_next(membership)
 
