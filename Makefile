@@ -64,6 +64,7 @@ format: install-dev  ## let ruff and djlint write what they would ask for
 
 messages: install-dev  ## bring the catalogues of translations up to date and compile them (needs gettext)
 	@$(VENV) manage.py makemessages --all --no-location --no-obsolete -v 0 $(foreach f,tests bench docs var,-i '$(f)/*')
+	@for f in locale/*/LC_MESSAGES/django.po; do msgcat --sort-output --width=100 -o $$f $$f; done
 	@$(VENV) manage.py compilemessages -v 0 -i .venv
 
 bench: install-dev  ## how long claiming takes while a round trains

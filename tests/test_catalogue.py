@@ -98,4 +98,5 @@ def test_what_is_compiled_is_what_is_written(catalogue):
         if isinstance(message.id, tuple):
             assert compiled.ngettext(*message.id, 5) == message.string[0]
         else:
-            assert compiled.gettext(text) == message.string
+            found = compiled.pgettext(message.context, message.id) if message.context else compiled.gettext(text)
+            assert found == message.string
