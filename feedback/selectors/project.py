@@ -47,9 +47,20 @@ def annotator_membership(*, project_id: int, annotator: User) -> Membership | No
     return None
 
 
+_NEWEST = Rows(
+    """
+    SELECT {protocol} FROM feedback_protocol AS protocol WHERE protocol.project_id = %s
+    ORDER BY protocol.number DESC LIMIT 1
+    """,
+    protocol=Protocol,
+)
+
+
 def protocol_current(*, project: Project) -> Protocol:
     """Return the newest version of the guidelines."""
-    return Protocol.objects.filter(project=project).order_by("-number")[0]
+    ((newest,),) = _NEWEST.read(project.pk)
+    assert isinstance(newest, Protocol)
+    return newest
 
 
 def protocol_for(*, project: Project, n_answers: int) -> Protocol:
@@ -57,8 +68,10 @@ def protocol_for(*, project: Project, n_answers: int) -> Protocol:
 
     Tasks that were made before the project changed to another kind are still done as they were meant.
     """
-    fitting = Protocol.objects.filter(project=project, kind__in=kinds_for(n_answers)).order_by("-number").first()
-    return fitting or protocol_current(project=project)
+    newest, kinds = protocol_current(project=project), kinds_for(n_answers)
+    if newest.kind in kinds:
+        return newest
+    return Protocol.objects.filter(project=project, kind__in=kinds).order_by("-number").first() or newest
 
 
 def protocol_list(*, project: Project) -> QuerySet[Protocol]:
