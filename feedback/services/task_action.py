@@ -40,6 +40,11 @@ def task_action_ask(
     return action
 
 
+def task_action_stop(*, project: Project) -> bool:
+    """End what is under way after the chunk that is being done; what was changed stays. Tell if there was any."""
+    return bool(TaskAction.objects.filter(project=project, finished_at=None).update(finished_at=timezone.now()))
+
+
 def task_actions_go_on() -> None:
     """Go on with whatever is not finished; the periodic job that replaces a worker that died."""
     for pk in TaskAction.objects.filter(finished_at=None).order_by("pk").values_list("pk", flat=True):

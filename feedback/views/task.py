@@ -26,7 +26,7 @@ from feedback.services.task import (
     task_prioritise,
     task_requeue,
 )
-from feedback.services.task_action import task_action_ask
+from feedback.services.task_action import task_action_ask, task_action_stop
 from feedback.views.access import Request, project_page, whole_number
 from feedback.views.rendering import go, page
 
@@ -107,7 +107,7 @@ def history(request: Request, project: Project, task_id: int) -> HttpResponse:
 @require_POST
 @project_page("feedback.manage_project")
 def act(request: Request, project: Project) -> HttpResponse:
-    """Change the ticked tasks, or with `scope=all` whatever the search finds; back to the list or the task."""
+    """Change the ticked tasks, with `scope=all` whatever the search finds, or stop that; back to where it was asked."""
     form = SearchForm(request.POST)
     try:
         messages.success(request, _act(request, project, form))
@@ -122,6 +122,8 @@ def act(request: Request, project: Project) -> HttpResponse:
 def _act(request: Request, project: Project, form: SearchForm) -> str:
     """Return what was done, in a sentence. Raises: FeedbackError."""
     said = request.POST
+    if said.get("scope") == "stop":
+        return _("It is stopped.") if task_action_stop(project=project) else _("It was done already.")
     if said.get("kind", "") not in TaskActionKind.values:
         raise Invalid(_("Choose what to do."))
     kind = TaskActionKind(said["kind"])

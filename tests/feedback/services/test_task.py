@@ -15,7 +15,7 @@ from feedback.services import task_action
 from feedback.services.assignment import assignment_claim
 from feedback.services.judgment import judgment_submit
 from feedback.services.task import MAX_OVERLAP, task_overlap_raise, task_prioritise, task_requeue
-from feedback.services.task_action import task_action_ask, task_action_run, task_actions_go_on
+from feedback.services.task_action import task_action_ask, task_action_run, task_action_stop, task_actions_go_on
 from tests.feedback.factories import MembershipFactory, ProjectFactory, TaskFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -206,6 +206,21 @@ def test_one_change_of_many_tasks_at_a_time(project, admin):
     with pytest.raises(Conflict, match="under way"):
         ask(project, admin)
     TaskAction.objects.update(finished_at=timezone.now() - dt.timedelta(seconds=1))
+    ask(project, admin)
+
+
+def test_what_is_stopped_goes_no_further_and_keeps_what_it_changed(project, admin, monkeypatch):
+    monkeypatch.setattr(task_action, "CHUNK", 2)
+    TaskFactory.create_batch(5, project=project)
+    action = ask(project, admin)
+    task_action._chunk(action)
+    assert task_action_stop(project=project)
+    assert not task_action_stop(project=project)
+    task_actions_go_on()
+    task_action_run(action_id=action.pk)
+    action.refresh_from_db()
+    assert not task_action._chunk(action)
+    assert Task.objects.filter(overlap=3).count() == 2
     ask(project, admin)
 
 

@@ -125,6 +125,9 @@ def test_all_that_the_search_finds_are_left_to_a_worker(ada, example):
     assert "It is under way" in response.content.decode()
     assert "Under way: Ask for one more judgment" in response.content.decode()
     assert Task.objects.filter(overlap=2).count() == 0
+    assert "It is stopped." in act(ada, example, scope="stop").content.decode()
+    assert TaskAction.objects.get().finished_at is not None
+    assert "It was done already." in act(ada, example, scope="stop").content.decode()
 
 
 @pytest.mark.parametrize(
