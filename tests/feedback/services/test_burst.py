@@ -57,7 +57,7 @@ def test_a_burst_is_held_back_with_its_slots_and_the_person_stops(project, membe
     hold = Hold.objects.get()
     assert standing(membership) == Standing.STOPPED
     assert (hold.state, hold.judgments.count()) == (HoldState.REVIEWING, 5)
-    assert hold.reason.startswith("5 of 8 judgments within 0.5 to ")
+    assert hold.reason.startswith("5 of 8 judgments within ")
     assert Judgment.objects.filter(counted=True).count() == 1  # the first one took its time
     assert slots_taken() == 6
 
