@@ -28,6 +28,7 @@ STAGE_FUNCTIONS = {
     "reward": "modeling.training.reward:run",
     "dpo": "modeling.training.dpo:run",
     "rloo": "modeling.training.rloo:run",
+    "ppo": "modeling.training.ppo:run",
     "evaluate": "modeling.evaluation.evaluate:run",
 }
 """Stage name to `module:run(spec, run) -> final metrics`."""
@@ -114,7 +115,7 @@ def _execute(spec: Spec, run: RunDir) -> None:
     device = importlib.import_module("modeling.device")
     device.seed_everything(spec.seed)
     metrics = function(spec, run)
-    picked = device.pick_device()
+    picked = device.pick_device(bf16_on_cpu=spec.bf16_on_cpu)
     run.finish(
         stage=spec.stage, seed=spec.seed, metrics=metrics, versions=device.versions(), device=picked.name,
         dtype=picked.dtype_name,

@@ -50,11 +50,11 @@ class Device:
         return torch.autocast(self.torch_device.type, dtype=self.autocast_dtype)
 
 
-def pick_device() -> Device:
-    """Return the first GPU, else the CPU, with bfloat16 where the hardware has it."""
+def pick_device(*, bf16_on_cpu: bool = True) -> Device:
+    """Return the first GPU, else the CPU, with bfloat16 where the hardware has it and it is wanted."""
     if torch.cuda.is_available():
         return Device(torch.device("cuda", 0), torch.bfloat16 if torch.cuda.is_bf16_supported() else None)
-    return Device(torch.device("cpu"), torch.bfloat16 if _cpu_multiplies_bf16() else None)
+    return Device(torch.device("cpu"), torch.bfloat16 if bf16_on_cpu and _cpu_multiplies_bf16() else None)
 
 
 def seed_everything(seed: int) -> None:

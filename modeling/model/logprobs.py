@@ -28,15 +28,17 @@ def hidden_states(model: Any, ids_BT: Tensor) -> Tensor:
     return hidden
 
 
+def answer_positions(examples: Sequence[Example], device: Device) -> tuple[Tensor, Tensor]:
+    """Return (rows_K, columns_K): where the answer tokens stand among the padded sequences, answer by answer."""
+    rows = [row for row, example in enumerate(examples) for _ in example.answer]
+    columns = [len(example.prompt) + i for example in examples for i in range(len(example.answer))]
+    return torch.tensor(rows, device=device.torch_device), torch.tensor(columns, device=device.torch_device)
+
+
 def answer_logprobs(model: Any, examples: Sequence[Example], device: Device) -> tuple[Tensor, Tensor]:
     """Return (logprobs_BA, entropies_BA) in float32, zero after each answer's end; gradients flow through the first."""
     ids_BT = pad_right([example.tokens for example in examples], device=device.torch_device)
-    rows = [row for row, example in enumerate(examples) for _ in example.answer]
-    columns = [len(example.prompt) + i for example in examples for i in range(len(example.answer))]
-    rows_K, columns_K = (
-        torch.tensor(rows, device=device.torch_device),
-        torch.tensor(columns, device=device.torch_device),
-    )
+    rows_K, columns_K = answer_positions(examples, device)
     with device.autocast():
         hidden_KD = hidden_states(model, ids_BT)[rows_K, columns_K - 1]
         logits_KV = causal_lm(model).get_output_embeddings()(hidden_KD)

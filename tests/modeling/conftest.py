@@ -10,8 +10,10 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from modeling.device import Device
+from modeling.model.base import base_sha256, load_base
+from modeling.model.reward import reward_model_new, reward_model_save
 from modeling.rundir import RunDir
-from modeling.spec import FileRef
+from modeling.spec import FileRef, LoraSpec
 from modeling.training.tokenizer import save_tokenizer, train_tokenizer
 
 torch.set_num_threads(1)  # two threads on matrices of width 16 spend their time waiting for each other
@@ -68,6 +70,28 @@ def tiny_base(tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempP
     folder = tmp_path_factory.mktemp("tiny") / "base"
     make_tiny_llama(tokenizer).save_pretrained(folder)
     save_tokenizer(tokenizer, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def loud_base(tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny base with larger embeddings: tied to the output, small ones would keep every policy near uniform."""
+    folder = tmp_path_factory.mktemp("loud") / "base"
+    model = make_tiny_llama(tokenizer)
+    with torch.no_grad():
+        model.get_input_embeddings().weight.mul_(12)
+    model.save_pretrained(folder)
+    save_tokenizer(tokenizer, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reward_folder(loud_base: Path, tmp_path_factory: pytest.TempPathFactory, cpu: Device) -> Path:
+    """A reward model with random weights on the loud base: an arbitrary but fixed taste."""
+    folder = tmp_path_factory.mktemp("reward") / "reward"
+    reward = reward_model_new(load_base(loud_base, cpu), LoraSpec(rank=2, alpha=4), cpu, seed=1)
+    fill(reward.model, 1)
+    reward_model_save(reward, folder, base_sha256=base_sha256(loud_base))
     return folder
 
 

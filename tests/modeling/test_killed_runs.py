@@ -22,7 +22,7 @@ DEADLINE_S = 120  # a crowded machine takes half a minute to import torch
 
 
 LORA = LoraSpec(rank=2, alpha=4)
-ARTIFACTS = {"reward": "reward", "dpo": "adapter", "rloo": "adapter", "evaluate": ""}
+ARTIFACTS = {"reward": "reward", "dpo": "adapter", "rloo": "adapter", "ppo": "adapter", "evaluate": ""}
 
 
 @pytest.fixture
@@ -47,6 +47,10 @@ def commands(tiny_base, write_jsonl, tmp_path, cpu):
         "rloo": [
             "--reward", tmp_path / "reward", "--prompts", prompts, "--lora.rank", 2, "--n-steps", 40,
             "--prompts-per-step", 4, "--max-new-tokens", 16,
+        ],
+        "ppo": [
+            "--reward", tmp_path / "reward", "--prompts", prompts, "--lora.rank", 2, "--n-steps", 30,
+            "--prompts-per-step", 4, "--max-new-tokens", 16, "--kl-target-nats", 1,
         ],
         "evaluate": [
             "--policy", tmp_path / "policy", "--reward", tmp_path / "reward", "--judge", tmp_path / "judge",

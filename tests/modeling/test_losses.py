@@ -6,11 +6,17 @@ import torch
 
 from modeling.training.losses import (
     LN_2,
+    approximate_kl,
     bradley_terry_losses,
+    clipped_policy_loss,
+    clipped_value_loss,
+    explained_variance,
     leave_one_out_advantages,
     pairs_right,
     policy_gradient_loss,
     sequence_rewards,
+    token_rewards,
+    whitened,
 )
 from modeling.training.schedule import warm_cosine, warm_linear
 
@@ -67,6 +73,73 @@ def test_a_clipped_ratio_still_learns_to_avoid_what_was_bad():
     loss.backward()
     assert new.grad is not None
     assert float(new.grad) == pytest.approx(1.5)
+
+
+def test_every_token_may_carry_an_advantage_of_its_own():
+    # Ratios 1.5 and 0.5 with clip 0.2: min(1.5, 1.2) = 1.2 and min(0.5 * -2, 0.8 * -2) = -1.6; the third is padding.
+    new = torch.log(torch.tensor([[1.5, 0.5, 9.0]])).requires_grad_()
+    advantages, mask = torch.tensor([[1.0, -2.0, 5.0]]), torch.tensor([[True, True, False]])
+    loss = clipped_policy_loss(new, torch.zeros(1, 3), advantages, mask, clip=0.2)
+    loss.backward()
+    assert loss.item() == pytest.approx(-1.2 + 1.6)
+    assert new.grad is not None
+    assert new.grad.tolist() == [[0, 0, 0]]
+
+
+def test_a_value_gains_nothing_by_moving_further_than_the_clip():
+    # Return 1. Old 0, new 0.5, clip 0.2: max(0.25, (0.2 - 1)^2 = 0.64). Old 0, new 0.1: 0.81. Old 3, new 2.9: 3.61.
+    values = torch.tensor([[0.5, 0.1, 2.9, 7.0]], requires_grad=True)
+    old, returns = torch.tensor([[0.0, 0.0, 3.0, 0.0]]), torch.ones(1, 4)
+    loss = clipped_value_loss(values, old, returns, torch.tensor([[True, True, True, False]]), clip=0.2)
+    loss.backward()
+    assert loss.item() == pytest.approx(0.5 * (0.64 + 0.81 + 3.61))
+    assert values.grad is not None
+    assert values.grad.tolist()[0] == pytest.approx([0, 0.1 - 1, 2.9 - 1, 0])
+
+
+def test_each_token_pays_for_its_kl_and_the_last_one_brings_the_score():
+    mask = torch.tensor([[True, True, True], [True, False, False]])
+    log_ratios = torch.tensor([[1.0, -2.0, 0.5], [0.25, 9.0, 9.0]])
+    rewards = token_rewards(
+        torch.tensor([2.0, 1.0]), log_ratios, mask, torch.tensor([False, True]), kl_coef=0.1, cut_penalty=3.0
+    )
+    assert rewards[0].tolist() == pytest.approx([-0.1, 0.2, -0.05 + 2])
+    assert rewards[1].tolist() == pytest.approx([-0.025 + 1 - 3, 0, 0])
+
+
+def test_rewards_of_the_tokens_add_up_to_that_of_the_answer():
+    scores, log_ratios, cut = torch.randn(5), torch.randn(5, 4), torch.tensor([True, False, True, False, False])
+    mask = torch.arange(4) < torch.tensor([[1], [2], [3], [4], [4]])
+    each = token_rewards(scores, log_ratios, mask, cut, kl_coef=0.3, cut_penalty=0.5)
+    whole = sequence_rewards(scores, (log_ratios * mask).sum(1), cut, kl_coef=0.3, cut_penalty=0.5)
+    torch.testing.assert_close(each.sum(1), whole)
+
+
+def test_whitening_looks_at_answer_tokens_alone():
+    # 1, 2, 6: mean 3, variance (4 + 1 + 9) / 3
+    found = whitened(torch.tensor([[1.0, 2.0], [6.0, 99.0]]), torch.tensor([[True, True], [True, False]]))
+    scale = math.sqrt(14 / 3)
+    assert found.flatten().tolist() == pytest.approx([-2 / scale, -1 / scale, 3 / scale, 0])
+
+
+def test_whitening_makes_nothing_of_nothing():
+    assert whitened(torch.zeros(2, 3), torch.ones(2, 3, dtype=torch.bool)).abs().max() == 0
+
+
+def test_the_approximate_kl_is_its_formula_and_never_negative():
+    # ratio 2: 2 - 1 - ln 2; ratio 1/2: 1/2 - 1 + ln 2
+    new = torch.log(torch.tensor([[2.0, 0.5, 7.0]]))
+    found = approximate_kl(new, torch.zeros(1, 3), torch.tensor([[True, True, False]]))
+    assert found.item() == pytest.approx((1 - LN_2) + (LN_2 - 0.5))
+    assert approximate_kl(torch.randn(9, 9), torch.randn(9, 9), torch.ones(9, 9)) > 0
+
+
+def test_explained_variance_is_one_for_a_perfect_and_zero_for_a_constant_value():
+    returns, mask = torch.tensor([[1.0, 3.0, 99.0]]), torch.tensor([[True, True, False]])
+    assert explained_variance(returns, returns, mask) == 1
+    assert explained_variance(torch.full((1, 3), 7.0), returns, mask) == 0
+    assert explained_variance(torch.tensor([[1.0, 2.0, 0.0]]), returns, mask) == pytest.approx(0.75)
+    assert explained_variance(torch.randn(1, 3), torch.ones(1, 3), mask) == 0
 
 
 @pytest.mark.parametrize("schedule", [warm_cosine, warm_linear])

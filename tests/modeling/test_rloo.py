@@ -11,42 +11,19 @@ from modeling.model.adapters import load_adapter, new_adapter, save_adapter
 from modeling.model.base import base_sha256, load_base
 from modeling.model.batching import Example
 from modeling.model.logprobs import sequence_logprobs
-from modeling.model.reward import RewardModel, reward_model_new, reward_model_save
+from modeling.model.reward import RewardModel
 from modeling.rundir import RunDir
 from modeling.spec import LoraSpec, RLOOSpec
 from modeling.training import rloo
-from modeling.training.tokenizer import save_tokenizer
-from tests.modeling.conftest import fill, make_tiny_llama, read_events
+from tests.modeling.conftest import read_events
 from tests.modeling.stopping import StoppingRunDir, folder_bytes
 
 
-@pytest.fixture(scope="module")
-def tiny_base(tokenizer, tmp_path_factory):
-    """The tiny base with larger embeddings: tied to the output, small ones would keep every policy near uniform."""
-    folder = tmp_path_factory.mktemp("loud") / "base"
-    model = make_tiny_llama(tokenizer)
-    with torch.no_grad():
-        model.get_input_embeddings().weight.mul_(12)
-    model.save_pretrained(folder)
-    save_tokenizer(tokenizer, folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def reward_folder(tiny_base, tmp_path_factory, cpu):
-    """A reward model with random weights: an arbitrary but fixed taste."""
-    folder = tmp_path_factory.mktemp("reward") / "reward"
-    reward = reward_model_new(load_base(tiny_base, cpu), LoraSpec(rank=2, alpha=4), cpu, seed=1)
-    fill(reward.model, 1)
-    reward_model_save(reward, folder, base_sha256=base_sha256(tiny_base))
-    return folder
-
-
 @pytest.fixture
-def spec(tiny_base, reward_folder, write_jsonl):
+def spec(loud_base, reward_folder, write_jsonl):
     prompts = [{"id": f"p{i}", "messages": [{"role": "user", "content": f"What eats {i}?"}]} for i in range(6)]
     return RLOOSpec(
-        base=str(tiny_base),
+        base=str(loud_base),
         reward=str(reward_folder),
         prompts=write_jsonl(prompts, "prompts.jsonl"),
         lora=LoraSpec(rank=2, alpha=4),
@@ -102,15 +79,15 @@ def test_the_saved_adapter_holds_the_policy_alone(spec, run_dir):
     assert all(key.startswith("base_model.model.model.layers.") for key in keys)
 
 
-def test_continuing_an_adapter_takes_the_kl_to_the_reference_that_the_spec_names(spec, tmp_path, tiny_base, cpu):
+def test_continuing_an_adapter_takes_the_kl_to_the_reference_that_the_spec_names(spec, tmp_path, loud_base, cpu):
     start = tmp_path / "start"
-    model = new_adapter(load_base(tiny_base, cpu), spec.lora, seed=8)
+    model = new_adapter(load_base(loud_base, cpu), spec.lora, seed=8)
     generator = torch.Generator().manual_seed(8)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "lora_B" in name:
                 parameter.copy_(0.5 * torch.randn(parameter.shape, generator=generator))
-    save_adapter(model, start, base_sha256=base_sha256(tiny_base))
+    save_adapter(model, start, base_sha256=base_sha256(loud_base))
     kl = {}
     for reference in ("base", "adapter"):
         run = RunDir(tmp_path / reference)
@@ -165,9 +142,9 @@ def test_sequence_logprobs_are_those_of_the_whole_model_summed_by_hand(tiny_llam
         assert float(value) == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_adapter_that_was_saved_is_the_policy_that_was_trained(spec, run_dir, tiny_base, cpu):
+def test_the_adapter_that_was_saved_is_the_policy_that_was_trained(spec, run_dir, loud_base, cpu):
     rloo.run(spec, run_dir)
-    model = load_adapter(load_base(tiny_base, cpu), run_dir.artifact("adapter"))
+    model = load_adapter(load_base(loud_base, cpu), run_dir.artifact("adapter"))
     example = [Example((1, 7, 8), (20, 21, 5))]
     with model.disable_adapter():
         before = sequence_logprobs(model, example, cpu)

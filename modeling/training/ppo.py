@@ -1,0 +1,259 @@
+"""Stage `ppo`: proximal policy optimisation with a value function, a KL penalty on every token and clipped losses.
+
+Policy, value function, reference and reward model are adapters and heads on one frozen base in memory. Policy and value
+function share no parameter, so each has its gradients, its clipping and its learning rate, and an update is all of
+the one and then all of the other.
+
+Everything random follows from (seed, step), so a checkpoint is both sets of parameters, the optimizer, the KL
+coefficient and the spread of the scores, and a resumed run ends in the same bytes. Nothing is dropped out: the ratio of
+new to old policy would be the dropout's noise.
+
+Source: Schulman et al., 2017, https://arxiv.org/abs/1707.06347; on language models Ziegler et al., 2019,
+https://arxiv.org/abs/1909.08593. Why ours: docs/adr/0007-ppo.md.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from modeling.data.fitting import context_length
+from modeling.device import pick_device
+from modeling.model.adapters import save_adapter
+from modeling.model.base import base_sha256, load_base, load_tokenizer
+from modeling.model.batching import pack, token_budget
+from modeling.model.cores import backward_parts
+from modeling.model.logprobs import answer_logprobs, causal_lm
+from modeling.model.recomputing import activations_recomputed
+from modeling.model.reward import RewardModel, reward_model_load
+from modeling.rundir import RunDir
+from modeling.sampling.sampler import Sampler
+from modeling.spec import PPOSpec
+from modeling.training.checkpoints import Checkpoints
+from modeling.training.control import RunningSpread, kl_coef_next
+from modeling.training.divergence import divergence_refuse, final_figures
+from modeling.training.experience import Experience, experience_gather
+from modeling.training.losses import approximate_kl, clipped_policy_loss, clipped_value_loss
+from modeling.training.mix import PretrainingMix
+from modeling.training.rollouts import (
+    POLICY,
+    PromptPool,
+    answers_sample,
+    policy_load,
+    prompt_pool,
+    prompts_draw,
+    prompts_train_split,
+    step_stream,
+)
+from modeling.training.schedule import warm_linear
+from modeling.training.state import optimizer_for, trainable_parameters
+from modeling.training.value import VALUE, ValueModel
+
+MAX_GRAD_NORM = 1.0
+SAMPLE_EVERY_STEPS = 10
+"""How often a sampled answer is shown to the person who watches."""
+
+Minibatch = list[list[int]]
+"""Rows of the experience: those of one optimizer step, in parts that go through the model together."""
+
+
+def run(spec: PPOSpec, run: RunDir) -> dict[str, Any]:
+    """Train and save the policy's adapter. Raises: BadInput, Refused, Stopped."""
+    device = pick_device(bf16_on_cpu=spec.bf16_on_cpu)
+    tokenizer = load_tokenizer(spec.base)
+    prompts = prompts_train_split(spec)
+    base, sha256 = load_base(spec.base, device), base_sha256(spec.base)
+    pool = prompt_pool(spec, run, prompts, tokenizer, base)
+    mix = PretrainingMix(spec, base, tokenizer, device, context=context_length(base)) if spec.mix else None
+    model = policy_load(spec, base, base_sha256=sha256)
+    policy = trainable_parameters(model)
+    value = ValueModel(model, spec.lora, device, seed=spec.seed)
+    reward = reward_model_load(model, spec.reward, device, base_sha256=sha256)
+    metrics = PPOTraining(spec, run, reward, Sampler(model, tokenizer, device), pool, policy, value, mix).train()
+    save_adapter(model, run.artifact("adapter"), name=POLICY, base_sha256=sha256)
+    return metrics | {"n_prompts_skipped": pool.n_skipped}
+
+
+@dataclass
+class PolicyUpdate:
+    """What the optimizer steps of one update did to the policy, summed over them; all zero while it rests."""
+
+    loss: float = 0.0
+    kl: float = 0.0
+    clipped: float = 0.0
+    grad_norm: float = 0.0
+    mix_loss: float = 0.0
+    n_seen: int = 0
+    n_steps: int = 0
+
+    def see(self, *, loss: float, kl: float, clipped: float) -> None:
+        """Add the means of one minibatch."""
+        self.loss, self.kl, self.clipped = self.loss + loss, self.kl + kl, self.clipped + clipped
+        self.n_seen += 1
+
+    def figures(self) -> dict[str, float]:
+        """Return means over the minibatches; the one at which the update stopped is seen, but no step."""
+        seen, steps = max(self.n_seen, 1), max(self.n_steps, 1)
+        return {
+            "policy_loss": self.loss / seen,
+            "update_kl_nats": self.kl / seen,
+            "clip_share": self.clipped / seen,
+            "grad_norm": self.grad_norm / steps,
+            "mix_loss": self.mix_loss / steps,
+            "policy_steps": float(self.n_steps),
+        }
+
+
+class PPOTraining:
+    """The loop; what `_state` names, the parameters and the optimizer are its whole state."""
+
+    def __init__(
+        self,
+        spec: PPOSpec,
+        run: RunDir,
+        reward: RewardModel,
+        sampler: Sampler,
+        pool: PromptPool,
+        policy: dict[str, Tensor],
+        value: ValueModel,
+        mix: PretrainingMix | None,
+    ) -> None:
+        self.spec, self.run, self.reward, self.sampler, self.pool = spec, run, reward, sampler, pool
+        self.model, self.device = reward.model, reward.device
+        self.policy, self.value, self.mix = policy, value, mix
+        self.optimizer = optimizer_for(policy, learning_rate=spec.learning_rate)
+        self.optimizer.add_param_group({"params": list(value.parameters.values())})
+        self.checkpoints = Checkpoints(
+            run, policy | value.parameters, self.optimizer, every_s=spec.checkpoint_every_s, n_steps=spec.n_steps
+        )
+        vocab_size = causal_lm(self.model).config.get_text_config().vocab_size
+        self.max_tokens = spec.tokens_per_pass or token_budget(self.device, vocab_size)
+        self.kl_coef = spec.kl_coef
+        self.spread = RunningSpread()
+
+    def train(self) -> dict[str, Any]:
+        """Run all steps and return the figures of the last ones, averaged."""
+        history: list[dict[str, float]] = []
+        for step in range(self._resume(), self.spec.n_steps):
+            self.checkpoints.write_if_due(step, self._state())
+            experience = self._experience(step)
+            figures = experience.figures() | {"kl_coef": self.kl_coef} | self._update(step, experience)
+            divergence_refuse(step, figures, max_kl_nats=self.spec.max_kl_nats)
+            self.run.metrics(step + 1, **figures)
+            self.run.progress(step + 1, self.spec.n_steps)
+            if step % SAMPLE_EVERY_STEPS == 0:
+                self.run.message(f"Step {step + 1}, {experience.answers.best(experience.scores)}")
+            if self.spec.kl_target_nats:
+                self.kl_coef = kl_coef_next(self.kl_coef, figures["kl_nats"], target_nats=self.spec.kl_target_nats)
+            history.append(figures)
+        return final_figures(history)
+
+    def _experience(self, step: int) -> Experience:
+        chosen = prompts_draw(
+            len(self.pool.prompts), self.spec.prompts_per_step, step=step, seed=f"ppo-{self.spec.seed}"
+        )
+        stream = step_stream("ppo", self.spec.seed, step)
+        answers = answers_sample(self.spec, self.sampler, self.pool, chosen, stream)
+        return experience_gather(
+            self.spec, answers, self.reward, self.value, spread=self.spread, kl_coef=self.kl_coef,
+            max_tokens=self.max_tokens,
+        )  # fmt: skip
+
+    def _update(self, step: int, experience: Experience) -> dict[str, float]:
+        """Learn from a step's answers: the value function always, the policy once the value function is warm."""
+        minibatches, n_warm = self._minibatches(step, experience), self.spec.value_warmup_steps
+        policy_group, value_group = self.optimizer.param_groups
+        policy_group["lr"] = self.spec.learning_rate * warm_linear(max(0, step - n_warm), self.spec.n_steps - n_warm)
+        value_group["lr"] = self.spec.value_learning_rate * warm_linear(step, self.spec.n_steps)
+        with activations_recomputed(self.model, enabled=self.spec.recompute_activations):
+            policy = self._update_policy(step, experience, minibatches) if step >= n_warm else PolicyUpdate()
+            return policy.figures() | self._update_value(experience, minibatches)
+
+    def _minibatches(self, step: int, experience: Experience) -> list[Minibatch]:
+        """Return the minibatches of all epochs, each epoch in an order of its own."""
+        stream = step_stream("ppo-update", self.spec.seed, step)
+        lengths = [len(example) for example in experience.answers.examples]
+        found = []
+        for _ in range(self.spec.ppo_epochs):
+            order = list(range(len(lengths)))
+            stream.shuffle(order)
+            for first in range(self.spec.minibatches):
+                rows = order[first :: self.spec.minibatches]
+                groups = pack([lengths[row] for row in rows], max_tokens=self.max_tokens)
+                found.append([[rows[i] for i in group] for group in groups])
+        return found
+
+    def _update_policy(self, step: int, experience: Experience, minibatches: Sequence[Minibatch]) -> PolicyUpdate:
+        """Take a step for each minibatch until the policy is too far from the one that wrote the answers."""
+        self.model.set_adapter(POLICY)
+        done = PolicyUpdate()
+        for number, parts in enumerate(minibatches):
+            n_tokens = _n_tokens(experience, parts)
+            loss_of = functools.partial(self._policy_loss, experience, n_tokens)
+            sums = backward_parts(self.device, self.policy, loss_of, parts)
+            loss, kl, clipped = (sum(column) / n_tokens for column in zip(*sums, strict=True))
+            done.see(loss=loss, kl=kl, clipped=clipped)
+            if kl > self.spec.stop_kl_nats:
+                self.optimizer.zero_grad()
+                break
+            if self.mix:
+                done.mix_loss += self.mix.backward(self.policy, step * len(minibatches) + number)
+            done.grad_norm += self._optimizer_step(self.policy)
+            done.n_steps += 1
+        return done
+
+    def _policy_loss(
+        self, experience: Experience, n_tokens: int, rows: list[int]
+    ) -> tuple[Tensor, tuple[float, float, float]]:
+        logprobs_NA, _ = answer_logprobs(self.model, [experience.answers.examples[row] for row in rows], self.device)
+        width = logprobs_NA.shape[1]
+        old_NA, mask_NA = experience.logprobs[rows, :width], experience.mask[rows, :width]
+        advantages_NA = experience.advantages[rows, :width]
+        loss = clipped_policy_loss(logprobs_NA, old_NA, advantages_NA, mask_NA, clip=self.spec.clip)
+        with torch.no_grad():
+            kl = approximate_kl(logprobs_NA, old_NA, mask_NA)
+            clipped = (((logprobs_NA - old_NA).exp() - 1).abs() > self.spec.clip) & mask_NA
+        return loss / n_tokens, (float(loss.detach()), float(kl), float(clipped.sum()))
+
+    def _update_value(self, experience: Experience, minibatches: Sequence[Minibatch]) -> dict[str, float]:
+        self.model.set_adapter(VALUE)
+        loss = grad_norm = 0.0
+        for parts in minibatches:
+            n_tokens = _n_tokens(experience, parts)
+            loss_of = functools.partial(self._value_loss, experience, n_tokens)
+            sums = backward_parts(self.device, self.value.parameters, loss_of, parts)
+            loss += sum(sums) / n_tokens
+            grad_norm += self._optimizer_step(self.value.parameters)
+        return {"value_loss": loss / len(minibatches), "value_grad_norm": grad_norm / len(minibatches)}
+
+    def _value_loss(self, experience: Experience, n_tokens: int, rows: list[int]) -> tuple[Tensor, float]:
+        values_NA = self.value.values([experience.answers.examples[row] for row in rows])
+        width = values_NA.shape[1]
+        loss = clipped_value_loss(
+            values_NA, experience.values[rows, :width], experience.returns[rows, :width],
+            experience.mask[rows, :width], clip=self.spec.value_clip,
+        )  # fmt: skip
+        return loss / n_tokens, float(loss.detach())
+
+    def _optimizer_step(self, parameters: dict[str, Tensor]) -> float:
+        norm = float(torch.nn.utils.clip_grad_norm_(parameters.values(), MAX_GRAD_NORM))
+        self.optimizer.step()  # the other group has no gradients and stays
+        self.optimizer.zero_grad()
+        return norm
+
+    def _state(self) -> dict[str, Any]:
+        return {"kl_coef": self.kl_coef, "spread": dataclasses.asdict(self.spread)}
+
+    def _resume(self) -> int:
+        values = self.checkpoints.resume()
+        if values["step"]:
+            self.kl_coef, self.spread = values["kl_coef"], RunningSpread(**values["spread"])
+        return int(values["step"])
+
+
+def _n_tokens(experience: Experience, parts: Minibatch) -> int:
+    return sum(len(experience.answers.examples[row].answer) for part in parts for row in part)

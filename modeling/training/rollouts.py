@@ -1,0 +1,136 @@
+"""What every online stage does before its update: a pool of prompts, a policy beside its reference, sampled answers.
+
+Answers come from the sampler that also serves. Knows no reward and no loss.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from peft import PeftModel
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from modeling.data.fitting import context_length, prompts_encode
+from modeling.data.prompts import Prompt, read_prompts
+from modeling.errors import BadInput
+from modeling.model.adapters import load_adapter, new_adapter
+from modeling.model.batching import Example
+from modeling.rundir import RunDir
+from modeling.sampling.decoding import DecodingSettings
+from modeling.sampling.sampler import Sampler
+from modeling.spec import PPOSpec, RLOOSpec
+
+POLICY, REFERENCE = "default", "reference"
+
+
+@dataclass(frozen=True)
+class PromptPool:
+    """Prompts that leave room for an answer, with their ids, and how many did not."""
+
+    prompts: list[Prompt]
+    ids: list[tuple[int, ...]]
+    n_skipped: int
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One step's answers, N = prompts x samples, prompt by prompt."""
+
+    prompts: list[Prompt]
+    texts: list[str]
+    examples: list[Example]
+    cut: Tensor  # (N,), those that reached the length limit
+
+    def best(self, scores_N: Tensor) -> str:
+        """Return the highest-scored answer beside its prompt, for the person who watches."""
+        row = int(scores_N.argmax())
+        prompt = self.prompts[row * len(self.prompts) // len(self.texts)]
+        return f"best of {len(self.texts)} answers: {prompt.text!r} {self.texts[row]!r}"
+
+    def figures(self) -> dict[str, float]:
+        """Return the mean length and the share of answers that were cut."""
+        return {
+            "mean_tokens": sum(len(example.answer) for example in self.examples) / len(self.examples),
+            "cut_share": float(self.cut.double().mean()),
+        }
+
+
+def prompts_train_split(spec: RLOOSpec | PPOSpec) -> list[Prompt]:
+    """Return the prompts to train on. Raises: BadInput when one of them is held out."""
+    prompts = list(read_prompts(spec.prompts))
+    if any(prompt.split == "heldout" for prompt in prompts):
+        raise BadInput(f"{spec.prompts.path} has prompts that are held out for evaluation: nothing may train on them.")
+    return prompts
+
+
+def prompt_pool(
+    spec: RLOOSpec | PPOSpec,
+    run: RunDir,
+    prompts: Sequence[Prompt],
+    tokenizer: PreTrainedTokenizerFast,
+    base: PreTrainedModel,
+) -> PromptPool:
+    """Encode the prompts, leaving out those without room. Raises: BadInput when they are too few for a step."""
+    kept, ids, n_skipped = prompts_encode(
+        prompts, tokenizer, context=context_length(base), max_new_tokens=spec.max_new_tokens
+    )
+    if n_skipped:
+        run.message(f"Skipped {n_skipped} prompts that leave no room for an answer.")
+    if len(kept) < spec.prompts_per_step:
+        raise BadInput(f"{len(kept)} prompts are fewer than the {spec.prompts_per_step} of one step: add prompts.")
+    return PromptPool(kept, ids, n_skipped)
+
+
+def policy_load(spec: RLOOSpec | PPOSpec, base: PreTrainedModel, *, base_sha256: str) -> PeftModel:
+    """Put the policy's trainable adapter on the base, and the frozen reference where it is an adapter too."""
+    model: PreTrainedModel | PeftModel = base
+    if spec.reference == "adapter":
+        model = load_adapter(base, spec.adapter, name=REFERENCE, base_sha256=base_sha256)
+    if spec.adapter:
+        return load_adapter(model, spec.adapter, name=POLICY, trainable=True, base_sha256=base_sha256)
+    return new_adapter(model, spec.lora, name=POLICY, seed=spec.seed)
+
+
+def reference_adapter(spec: RLOOSpec | PPOSpec) -> str | None:
+    """Return the adapter that the KL is taken to; None is the bare base."""
+    return REFERENCE if spec.reference == "adapter" else None
+
+
+def prompts_draw(n_prompts: int, n_drawn: int, *, step: int, seed: str) -> list[int]:
+    """Return the step's prompts: the pool is gone through in a new order each time round."""
+    per_round = n_prompts // n_drawn
+    order = list(range(n_prompts))
+    random.Random(f"{seed}-{step // per_round}").shuffle(order)  # noqa: S311 - a seeded shuffle
+    start = step % per_round * n_drawn
+    return order[start : start + n_drawn]
+
+
+def answers_sample(
+    spec: RLOOSpec | PPOSpec, sampler: Sampler, pool: PromptPool, chosen: Sequence[int], stream: random.Random
+) -> Answers:
+    """Sample answers to the chosen prompts of the pool; makes the policy the active adapter."""
+    positions = [position for position in chosen for _ in range(spec.samples_per_prompt)]
+    assert isinstance(sampler.model, PeftModel)
+    sampler.model.set_adapter(POLICY, inference_mode=True)
+    sampler.model.eval()
+    completions = sampler.sample(
+        [pool.ids[position] for position in positions],
+        DecodingSettings(max_new_tokens=spec.max_new_tokens),
+        [stream.getrandbits(48) for _ in positions],
+    )
+    return Answers(
+        prompts=[pool.prompts[position] for position in chosen],
+        texts=[completion.text for completion in completions],
+        examples=[
+            Example(pool.ids[position], tuple(completion.token_ids))
+            for position, completion in zip(positions, completions, strict=True)
+        ],
+        cut=torch.tensor([completion.finish_reason == "length" for completion in completions]),
+    )
+
+
+def step_stream(stage: str, seed: int, step: int) -> random.Random:
+    """Return the generator of everything random in one step."""
+    return random.Random(f"{stage}-{seed}-step-{step}")  # noqa: S311 - reproducible draws, not secrets

@@ -1,0 +1,32 @@
+import random
+import statistics
+
+import pytest
+
+from modeling.training.control import MIN_STD, RunningSpread, kl_coef_next
+
+
+@pytest.mark.parametrize(
+    ("kl_nats", "expected"),
+    [(6.0, 0.1), (6.6, 0.1 * 1.01), (60.0, 0.1 * 1.02), (5.4, 0.1 * 0.99), (0.0, 0.1 * 0.98), (-3.0, 0.1 * 0.98)],
+)
+def test_the_coefficient_follows_the_kl_to_its_target_by_at_most_a_fiftieth(kl_nats, expected):
+    assert kl_coef_next(0.1, kl_nats, target_nats=6.0) == pytest.approx(expected)
+
+
+def test_the_running_spread_is_that_of_all_numbers_so_far():
+    stream, spread = random.Random(2), RunningSpread()
+    values: list[float] = []
+    for n in (1, 5, 3, 64):
+        batch = [stream.gauss(100, 3) for _ in range(n)]
+        spread.add(batch)
+        values += batch
+    assert (spread.n, spread.mean) == (73, pytest.approx(statistics.fmean(values)))
+    assert spread.std == pytest.approx(statistics.pstdev(values))
+
+
+def test_scores_that_are_all_the_same_are_not_blown_up():
+    spread = RunningSpread()
+    assert spread.std == 1
+    spread.add([0.5, 0.5, 0.5])
+    assert spread.std == MIN_STD
