@@ -35,6 +35,22 @@ def test_a_wrong_key_is_refused_in_the_common_shape():
     assert answer.json() == {"error": {"code": "authentication_failed", "message": "Invalid token."}}
 
 
+@pytest.mark.parametrize("key", ["zz", "\u00e4\u00f6", "0" * 5_000, "%s", "'"])
+def test_a_key_of_any_letters_is_refused_in_the_common_shape(key):
+    answer = APIClient().get(PROJECTS, HTTP_AUTHORIZATION=f"Token {key}")
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "authentication_failed")
+
+
+def test_a_key_whose_time_is_over_is_refused(client_of):
+    client = client_of(UserFactory())
+    assert client.get(PROJECTS).status_code == 200
+
+    ApiToken.objects.update(expiry=timezone.now() - dt.timedelta(seconds=1))
+
+    assert client.get(PROJECTS).status_code == 401
+
+
 def test_the_key_of_somebody_who_left_is_refused(client_of):
     user = UserFactory()
     client = client_of(user)
