@@ -19,8 +19,8 @@ from feedback.quality.suspicion import suspicions_find
 from feedback.quality.votes import Tasks, Votes
 
 MOST_PAIRS = 10_000_000
-"""Pairs in judgments that the figures look at: 18 million took 6.7 GB and six minutes on a busy machine. Beyond it tasks
-are drawn, and every `n` says how much was looked at; the consensus is of all tasks."""
+"""Pairs in judgments that the figures look at: 18 million took 6.7 GB and six minutes on a busy machine. Beyond it
+tasks are drawn, and every `n` says how much was looked at; the consensus is of all tasks."""
 CHUNK = 50_000
 """Tasks whose consensus is made at once: with nine answers each some 100 MB."""
 
