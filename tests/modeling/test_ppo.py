@@ -17,7 +17,9 @@ from modeling.model.reward import RewardModel, reward_model_new, reward_model_sa
 from modeling.rundir import RunDir
 from modeling.spec import LoraSpec, PPOSpec, SpecError
 from modeling.training import ppo
+from modeling.training.mix import PretrainingMix
 from modeling.training.rollouts import POLICY
+from modeling.training.state import trainable_parameters
 from modeling.training.tokenizer import save_tokenizer
 from modeling.training.value import VALUE, ValueModel
 from tests.modeling.conftest import fill, make_tiny_llama, read_events
@@ -98,6 +100,7 @@ def next_token_probabilities(model, ids):
         return model(input_ids=torch.tensor([ids])).logits[0, -1].double().softmax(-1)
 
 
+@pytest.mark.slow
 def test_a_bandit_converges_to_its_known_optimum(bandit, run_dir, tokenizer, cpu, monkeypatch):
     rewards = torch.zeros(len(tokenizer), dtype=torch.float64)
     rewards[ARMS] = torch.tensor([1.0, 0.5, 0.0, 0.0], dtype=torch.float64)
@@ -117,6 +120,7 @@ def test_a_bandit_converges_to_its_known_optimum(bandit, run_dir, tokenizer, cpu
     assert float((best - policy).abs().sum()) / 2 < 0.05
 
 
+@pytest.mark.slow
 def test_a_large_kl_coefficient_keeps_the_policy_at_its_reference(spec, tmp_path):
     kl = {}
     for kl_coef in (10.0, 0.0):
@@ -291,6 +295,24 @@ def test_too_little_text_to_mix_in_is_bad_input(spec, run_dir, write_jsonl):
     texts = write_jsonl([{"text": "One."}], "texts.jsonl")
     with pytest.raises(BadInput, match="give more text"):
         ppo.run(dataclasses.replace(spec, mix=(texts,), mix_coef=1.0), run_dir)
+
+
+def test_the_mix_adds_the_weighted_gradient_of_the_mean_loss(mixed, loud_base, tokenizer, cpu):
+    model = new_adapter(load_base(loud_base, cpu), LoraSpec(rank=2, alpha=4), seed=1)
+    fill(model, 1)
+    parameters = trainable_parameters(model)
+    mix = PretrainingMix(dataclasses.replace(mixed, mix_batch_size=3), model, tokenizer, cpu, context=32)
+    mix.rows_per_part = 2
+    found = mix.backward(parameters, 5)
+    gradients = {name: parameter.grad.clone() for name, parameter in parameters.items()}
+    model.zero_grad()
+    ids = torch.from_numpy(mix.windows.batch(5, 3))
+    logits = model(input_ids=ids[:, :-1]).logits
+    expected = -logits.log_softmax(-1).gather(2, ids[:, 1:].unsqueeze(2)).mean()
+    (0.5 * expected).backward()
+    assert found == pytest.approx(expected.item(), rel=1e-5)
+    for name, parameter in parameters.items():
+        torch.testing.assert_close(gradients[name], parameter.grad)
 
 
 @pytest.mark.parametrize(
