@@ -5,11 +5,13 @@ import os
 import shutil
 import tempfile
 
-_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
-if "PLUMBLINE_HOME" not in os.environ or os.environ.get("HOME_OF_TESTS_BY", _WORKER) != _WORKER:
-    # Each of several test processes has a home of its own; what it starts shares it.
+# Each of several test processes has a home of its own; what it starts shares it.
+os.environ.setdefault("PYTEST_XDIST_WORKER", "")
+if "PLUMBLINE_HOME" in os.environ:
+    os.environ.setdefault("HOME_OF_TESTS_BY", os.environ["PYTEST_XDIST_WORKER"])
+if os.environ.get("HOME_OF_TESTS_BY") != os.environ["PYTEST_XDIST_WORKER"]:
+    os.environ["HOME_OF_TESTS_BY"] = os.environ["PYTEST_XDIST_WORKER"]
     os.environ["PLUMBLINE_HOME"] = tempfile.mkdtemp(prefix="plumbline-test-")
-    os.environ["HOME_OF_TESTS_BY"] = _WORKER
     atexit.register(shutil.rmtree, os.environ["PLUMBLINE_HOME"], ignore_errors=True)
 os.environ.setdefault("SECRET_KEY", "tests-only-4c1f0b7e2d9a6853a17c")
 os.environ.setdefault("LOG_LEVEL", "WARNING")

@@ -9,6 +9,8 @@ import pytest
 from config.environment import BASE_DIR
 
 HEAVY = ["torch", "transformers", "trl", "peft", "pandas", "sklearn", "datasets", "accelerate"]
+COMPUTES = {"pandas"}
+"""What workers may load beside: the figures of a quality report are computed with it."""
 
 WEB_PROCESS = f"""
 import sys
@@ -30,7 +32,7 @@ django.setup()
 from config.celery import app
 app.loader.import_default_modules()
 assert "alignment.run_execute" in app.tasks, sorted(app.tasks)
-print(",".join(name for name in {HEAVY!r} if name in sys.modules))
+print(",".join(name for name in {HEAVY!r} if name in sys.modules and name not in {COMPUTES!r}))
 """
 
 

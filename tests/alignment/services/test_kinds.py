@@ -10,7 +10,7 @@ from alignment.selectors.ranking import Usable, rankings_usable
 from alignment.services.opening import batch_plan
 from alignment.services.sampling import batch_sample
 from feedback.domain.protocol import Dimension, Editing, ProtocolKind, ProtocolOptions
-from feedback.domain.states import BatchState
+from feedback.domain.states import BatchState, UserKind
 from feedback.domain.verdict import Verdict
 from feedback.models import Project, Task
 from feedback.services.assignment import assignment_claim, assignment_show
@@ -63,7 +63,7 @@ def test_a_round_of_conversations_waits_for_them_in_an_open_batch():
 def test_training_gets_the_pairs_of_every_judgment_and_stumbles_over_none(settings, tmp_path):
     settings.ARTIFACTS_ROOT = tmp_path
     project, _ = opening(ProtocolKind.RANK, top_k=1, editing=Editing.MAY)
-    annotator = MembershipFactory(project=project).user
+    annotator = MembershipFactory(project=project, user__kind=UserKind.SIMULATED).user
     said = [
         Verdict(ranks=(1, None, None)),  # two pairs
         Verdict(ranks=(1, 2, None), cannot_judge=(2,)),  # one

@@ -32,5 +32,5 @@ def test_many_projects_need_no_more_queries(client_of, django_assert_num_queries
     client = client_of(user)
     client.get("/api/v1/projects/")
 
-    with django_assert_num_queries(4):  # key, its siblings' expiry, projects, roles
+    with django_assert_num_queries(3):  # key, projects, roles
         assert len(client.get("/api/v1/projects/").json()) == 10
