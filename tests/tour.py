@@ -52,6 +52,7 @@ from tests.quality_example import example_figures
 NOBODY, ANNIE, ADA, ROSA, MONA, NOAH, PAUL = "", "annie", "ada", "rosa", "mona", "noah", "paul"
 """A visitor; an annotator with work in hand; an admin who may see the site's tables; a researcher; somebody with a
 second factor; an annotator who has not begun, and one who is paused."""
+TOURISTS = (ANNIE, ADA, ROSA, MONA, NOAH, PAUL)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from feedback.models import Assignment, Prompt, Protocol, User
 from tests.e2e.touring import Tourists
 from tests.payloads import ALL, FILE_NAMES, NAMES
-from tests.tour import ADA, ANNIE, paths, world
+from tests.tour import ADA, ANNIE, TOURISTS, paths, world
 
 pytestmark = pytest.mark.looks
 
@@ -54,7 +54,7 @@ def hostile_world() -> dict[str, object]:
     for assignment in Assignment.objects.filter(draft__isnull=False):
         assignment.draft.fields = {"rationale": [ALL], "edited_answer": [ALL], "rank_A": [NAMES[0]], NAMES[1]: [ALL]}
         assignment.draft.save()
-    for number, user in enumerate(User.objects.exclude(username__in=[ADA, ANNIE, "rosa", "mona", "noah"])):
+    for number, user in enumerate(User.objects.exclude(username__in=TOURISTS)):
         User.objects.filter(pk=user.pk).update(username=f"{NAMES[number % len(NAMES)]}{number}")
     for file in Path(settings.RUNS_ROOT).glob("*/*/events.jsonl"):
         file.write_text(json.dumps({"t": 1.0, "type": "message", "text": ALL}) + "\n")
