@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from feedback.domain.pace import LONGEST, Pace, pace_of, time_left
 from feedback.domain.states import EXPORTED, AdjudicationState, AssignmentState, BatchState
-from feedback.models import Adjudication, Assignment, Batch, Judgment, Project, TaskAction
-from feedback.selectors.batch import BatchProgress, batch_progress
+from feedback.models import Adjudication, Assignment, Batch, Judgment, Project, Task, TaskAction
+from feedback.selectors.batch import BatchProgress, batch_progress, leases_count
 
 LATEST = 200
 """Judgments that say how fast it goes: a few hours of a small team."""
@@ -52,14 +52,14 @@ def project_progress(*, project: Project) -> ProjectProgress:
     now = timezone.now()
     pace = pace_of(latest_times(project=project), now=now)
     left = time_left(pace, n_judgments=n_left) if pace is not None and n_left else None
-    stale = Assignment.objects.filter(task__project=project, state=AssignmentState.HELD, lease_expires_at__lte=now)
+    stale = Assignment.objects.filter(state=AssignmentState.HELD, lease_expires_at__lte=now)
     return ProjectProgress(
         batches=batches,
         n_left=n_left,
         pace=pace,
         left=left,
         is_far=left == LONGEST,
-        n_stale=stale.count(),
+        n_stale=leases_count(leases=stale, tasks=Task.objects.filter(project=project)),
     )
 
 

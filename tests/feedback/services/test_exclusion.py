@@ -114,13 +114,13 @@ def test_closed_batches_and_snapshots_stay_as_they_are(project, membership):
 
 
 def test_undoing_it_counts_again_what_nobody_else_has_judged(project, membership):
-    work(membership, 3)
+    work(membership, 4)
     exclude(membership)
     work(MembershipFactory(project=project), 1)
 
     restore(membership)
 
-    assert counted(membership) == 2
+    assert counted(membership) == 3
     assert not Judgment.objects.filter(is_excluded=True).exists()
     assert slots_are_exact()
     exclude(membership)
