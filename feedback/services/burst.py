@@ -38,11 +38,15 @@ _CHARACTERS_A_WORD = 2
 def burst_hold(*, judgment: Judgment) -> None:
     """Hold back the author's latest judgments if they are a burst of impossible speed, and stop the author.
 
-    In the transaction that stored the judgment. Programs are asked to be fast.
+    In the transaction that stored the judgment. Programs are asked to be fast, and whoever tries the demo may click
+    through it.
     """
     seconds = _seconds(judgment)
     n_texts = len(judgment.assignment.order) + 1
-    if judgment.annotator.kind != UserKind.HUMAN or seconds is None or seconds >= _glance_s([GLANCE_WORDS] * n_texts):
+    author = judgment.annotator
+    if author.kind != UserKind.HUMAN or author.is_demo:
+        return
+    if seconds is None or seconds >= _glance_s([GLANCE_WORDS] * n_texts):
         return
     recent = list(
         Judgment.objects.filter(

@@ -81,8 +81,9 @@ def test_some_lucky_clicks_are_no_burst(membership):
     assert not Hold.objects.exists()
 
 
-def test_programs_may_be_fast(project):
-    program = MembershipFactory(project=project, user__kind=UserKind.SIMULATED)
+@pytest.mark.parametrize("who", [{"user__kind": UserKind.SIMULATED}, {"user__is_demo": True}], ids=["program", "demo"])
+def test_programs_and_the_demos_annotator_may_be_fast(project, who):
+    program = MembershipFactory(project=project, **who)
     work(program, *[0] * 16)
 
     assert not Hold.objects.exists()
