@@ -6,20 +6,17 @@ and of every stage's specification; it does not know how any stage works.
 
 from modeling.spec.base import FileRef, Spec, SpecError
 from modeling.spec.result import ExitCode, RunResult
-from modeling.spec.stages import (
-    STAGES,
-    CorpusSpec,
-    DPOSpec,
-    EvaluateSpec,
-    LoraSpec,
-    PPOSpec,
-    PretrainSpec,
-    RewardSpec,
-    RLOOSpec,
-    SFTSpec,
-    TokenizerSpec,
-    spec_from_json,
-)
+from modeling.spec.stages import STAGES, spec_from_json
+from modeling.spec.stages.corpus import CorpusSpec
+from modeling.spec.stages.dpo import DPOSpec
+from modeling.spec.stages.evaluate import EvaluateSpec
+from modeling.spec.stages.lora import LoraSpec
+from modeling.spec.stages.ppo import PPOSpec
+from modeling.spec.stages.pretrain import PretrainSpec
+from modeling.spec.stages.reward import RewardSpec
+from modeling.spec.stages.rloo import RLOOSpec
+from modeling.spec.stages.sft import SFTSpec
+from modeling.spec.stages.tokenizer import TokenizerSpec
 
 __all__ = [
     "STAGES",

@@ -88,6 +88,11 @@ def require(condition: bool, message: str) -> None:
         raise SpecError(message)
 
 
+def require_learning_rate(value: float) -> None:
+    """Raises: SpecError."""
+    require(0 < value <= 1, f"learning_rate must be in (0, 1], not {value}.")
+
+
 def build(cls: type[T], data: Any, where: str) -> T:
     """Build a dataclass from JSON, checking every field's type."""
     require(isinstance(data, dict), f"{where}: expected an object, not {type(data).__name__}.")

@@ -11,7 +11,7 @@ from alignment.domain.recipe import _FILLED_IN, Recipe
 from alignment.domain.spec_refusals import spec_refusal
 from modeling.spec import STAGES
 
-SOURCES = [Path(module.__file__) for module in (modeling.spec.base, modeling.spec.stages)]
+SOURCES = [Path(modeling.spec.base.__file__), *sorted(Path(modeling.spec.stages.__file__).parent.glob("*.py"))]
 
 
 def refused():
