@@ -1,6 +1,10 @@
-"""Judged pairs in trl's conversational preference format; the columns it does not name are ignored."""
+"""Judged pairs in trl's conversational preference format, with what is known about the judgment behind each.
+
+Columns beside `prompt`, `chosen` and `rejected` may be absent or null; those not named here are ignored.
+"""
 
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -8,6 +12,28 @@ from modeling.data.chat import Message
 from modeling.data.jsonl import messages_of, read_objects
 from modeling.errors import BadInput
 from modeling.spec import FileRef
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Judgment:
+    """What is known about the judgment that put chosen before rejected."""
+
+    ranking: str = ""
+    """Names the ranking that the pair is a part of: pairs of one ranking are not independent. Empty: a pair alone."""
+    tie: bool = False
+    """The answers were called equally good; which of them stands as chosen means nothing."""
+    strength: int | None = None
+    """How much better, from 1 to 3, where that was asked."""
+    weight: float = 1.0
+    """Of the annotator's judgments: 0 for a spammer, 1 for a typical annotator."""
+    reliability: float | None = None
+    """The annotator's probability of getting two answers right; 0.5 is a coin."""
+    consensus: bool | None = None
+    """Whether all judgments of the task together put chosen before rejected."""
+    confidence: float | None = None
+    """How surely that consensus is known, from 0.5 to 1."""
+    dimension: str = ""
+    """What was judged, where several things were; empty for the whole answer."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +46,7 @@ class Preference:
     prompt_id: str
     chosen_cut: bool = False
     rejected_cut: bool = False
+    judgment: Judgment = Judgment()
 
 
 def read_preferences(files: Sequence[FileRef]) -> Iterator[Preference]:
@@ -32,9 +59,26 @@ def read_preferences(files: Sequence[FileRef]) -> Iterator[Preference]:
                 chosen=_answer(row, "chosen", where),
                 rejected=_answer(row, "rejected", where),
                 prompt_id=str(row.get("prompt_id") or "\n".join(message["content"] for message in prompt)),
-                chosen_cut=_flag(row, "chosen_cut", where),
-                rejected_cut=_flag(row, "rejected_cut", where),
+                chosen_cut=bool(_flag(row, "chosen_cut", where)),
+                rejected_cut=bool(_flag(row, "rejected_cut", where)),
+                judgment=_judgment(row, where),
             )
+
+
+def _judgment(row: dict[str, Any], where: str) -> Judgment:
+    task, annotator = row.get("task"), row.get("annotator")
+    weight = _number(row, "weight", where, low=0, high=math.inf)
+    strength = _number(row, "strength", where, low=0, high=3)
+    return Judgment(
+        ranking="" if task is None or annotator is None else f"{task} {annotator}",
+        tie=bool(_flag(row, "tie", where)),
+        strength=None if strength is None else int(strength),
+        weight=1.0 if weight is None else weight,
+        reliability=_number(row, "reliability", where, low=0, high=1),
+        consensus=_flag(row, "consensus", where),
+        confidence=_number(row, "confidence", where, low=0, high=1),
+        dimension=str(row.get("dimension") or ""),
+    )
 
 
 def _answer(row: dict[str, Any], key: str, where: str) -> str:
@@ -44,8 +88,17 @@ def _answer(row: dict[str, Any], key: str, where: str) -> str:
     return str(messages[0]["content"])
 
 
-def _flag(row: dict[str, Any], key: str, where: str) -> bool:
-    value = row.get(key, False)
-    if not isinstance(value, bool):
+def _flag(row: dict[str, Any], key: str, where: str) -> bool | None:
+    value = row.get(key)
+    if value is not None and not isinstance(value, bool):
         raise BadInput(f"{where}: {key!r} must be true or false.")
     return value
+
+
+def _number(row: dict[str, Any], key: str, where: str, *, low: float, high: float) -> float | None:
+    value = row.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise BadInput(f"{where}: {key!r} must be a number from {low} to {high}, not {value!r}.")
+    return float(value)

@@ -11,18 +11,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from modeling.data.chat import encode_answer, encode_prompt
-from modeling.data.preferences import Preference
+from modeling.data.preferences import Judgment, Preference
 from modeling.errors import BadInput
 from modeling.model.batching import Example
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Positions of two answers among a comparison's, and the judgment that put the winner first."""
+
+    winner: int
+    loser: int
+    judgment: Judgment = Judgment()
+
+
 @dataclass
 class Comparison:
-    """One prompt: its distinct answers, and pairs (winner, loser) of positions among them."""
+    """One prompt: its distinct answers, and the pairs that were judged among them."""
 
     key: str
     examples: list[Example] = field(default_factory=list)
-    pairs: list[tuple[int, int]] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
 
 
 def comparisons_build(
@@ -42,7 +51,7 @@ def comparisons_build(
             n_skipped += 1
             continue
         comparison = by_key.setdefault(row.prompt_id, Comparison(row.prompt_id))
-        comparison.pairs.append((_position(comparison, chosen), _position(comparison, rejected)))
+        comparison.pairs.append(Pair(_position(comparison, chosen), _position(comparison, rejected), row.judgment))
     if not by_key:
         raise BadInput(
             f"None of {n_skipped} pairs can be used: each is longer than {max_length} tokens or has an answer that was "

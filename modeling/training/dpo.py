@@ -72,8 +72,8 @@ def encoded_rows(
     """Return one row per pair in the columns that trl's collator takes."""
     rows = []
     for comparison in comparisons:
-        for winner, loser in comparison.pairs:
-            chosen, rejected = comparison.examples[winner], comparison.examples[loser]
+        for pair in comparison.pairs:
+            chosen, rejected = comparison.examples[pair.winner], comparison.examples[pair.loser]
             rows.append(
                 {
                     "prompt_ids": list(chosen.prompt),

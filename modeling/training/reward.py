@@ -226,8 +226,8 @@ def _scores_by_prompt(reward: RewardModel, part: Sequence[Comparison]) -> list[t
     scores_B = reward.scores([example for comparison in part for example in comparison.examples])
     result, offset = [], 0
     for comparison in part:
-        winners = [offset + winner for winner, _ in comparison.pairs]
-        losers = [offset + loser for _, loser in comparison.pairs]
+        winners = [offset + pair.winner for pair in comparison.pairs]
+        losers = [offset + pair.loser for pair in comparison.pairs]
         result.append((scores_B[winners], scores_B[losers]))
         offset += len(comparison.examples)
     return result

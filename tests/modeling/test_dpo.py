@@ -13,7 +13,7 @@ from modeling.model.logprobs import sequence_logprobs
 from modeling.rundir import RunDir
 from modeling.spec import DPOSpec, LoraSpec
 from modeling.training import dpo
-from modeling.training.comparisons import Comparison
+from modeling.training.comparisons import Comparison, Pair
 from tests.modeling.conftest import read_events
 from tests.modeling.stopping import StoppingRunDir, folder_bytes
 from tests.modeling.test_reward import preference_rows
@@ -71,7 +71,7 @@ def test_a_continued_adapter_is_measured_from_the_reference_that_the_spec_names(
 
 def test_rows_carry_each_answers_own_tokens_and_reference():
     cut, finished = Example((1, 2), (7, 8)), Example((1, 2), (7, 8, 5))
-    rows = dpo.encoded_rows([Comparison("p", [cut, finished], [(1, 0)])], {("p", cut): -2.5, ("p", finished): -3.5})
+    rows = dpo.encoded_rows([Comparison("p", [cut, finished], [Pair(1, 0)])], {("p", cut): -2.5, ("p", finished): -3.5})
     assert rows == [
         {
             "prompt_ids": [1, 2],
