@@ -10,6 +10,7 @@ from modeling.spec.stages import STAGES, spec_from_json
 from modeling.spec.stages.corpus import CorpusSpec
 from modeling.spec.stages.dpo import DPOSpec
 from modeling.spec.stages.evaluate import EvaluateSpec
+from modeling.spec.stages.labels import LabelSpec
 from modeling.spec.stages.lora import LoraSpec
 from modeling.spec.stages.ppo import PPOSpec
 from modeling.spec.stages.pretrain import PretrainSpec
@@ -25,6 +26,7 @@ __all__ = [
     "EvaluateSpec",
     "ExitCode",
     "FileRef",
+    "LabelSpec",
     "LoraSpec",
     "PPOSpec",
     "PretrainSpec",
