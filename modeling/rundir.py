@@ -18,6 +18,7 @@ from modeling.spec.base import file_sha256
 from modeling.spec.result import ARTIFACTS, CHECKPOINTS, EVENTS, RESULT, Artifact, RunResult
 
 COMPLETE = "COMPLETE"
+SNAPSHOTS = "snapshots"
 _KEPT_CHECKPOINTS = 2  # the newest may be cut off by a full disk after its rename; one older is insurance
 _PROGRESS_INTERVAL_S = 0.2  # a page polls every 2 s; more events only make files
 _FILE_MODE, _FOLDER_MODE = 0o644, 0o755  # safetensors writes 0600, which other accounts could not read
@@ -38,7 +39,8 @@ class RunDir:
 
     def _sweep(self) -> None:
         """Remove what an attempt in this folder left half-written when it was killed."""
-        for leftover in (self.path / ARTIFACTS, *self.path.glob(f"{CHECKPOINTS}/*.tmp")):
+        half_written = (file for folder in (CHECKPOINTS, SNAPSHOTS) for file in self.path.glob(f"{folder}/*.tmp"))
+        for leftover in (self.path / ARTIFACTS, *half_written):
             shutil.rmtree(leftover, ignore_errors=True)
 
     # -- events
@@ -92,7 +94,27 @@ class RunDir:
 
     def save_checkpoint(self, step: int, write: Callable[[Path], None]) -> Path:
         """Let `write` fill a folder and publish it under the step's name, whole or not at all."""
-        final = self.path / CHECKPOINTS / f"step-{step:08d}"
+        final = self._save_folder(CHECKPOINTS, step, write)
+        for old in self._complete(CHECKPOINTS, self.path)[:-_KEPT_CHECKPOINTS]:
+            shutil.rmtree(old)
+        return final
+
+    def newest_checkpoint(self) -> Path | None:
+        """Return the furthest complete checkpoint of this and the earlier attempts."""
+        found = [item for folder in (self.path, *self.resume_from) for item in self._complete(CHECKPOINTS, folder)]
+        return max(found, key=lambda folder: folder.name, default=None)
+
+    def save_snapshot(self, step: int, write: Callable[[Path], None]) -> Path:
+        """Let `write` fill a folder that is kept until the run's end and beyond this attempt, whole or not at all."""
+        return self._save_folder(SNAPSHOTS, step, write)
+
+    def snapshots(self) -> dict[int, Path]:
+        """Return the complete snapshots of this and the earlier attempts by their step."""
+        found = (item for folder in (*self.resume_from, self.path) for item in self._complete(SNAPSHOTS, folder))
+        return {int((folder / COMPLETE).read_text(encoding="utf-8")): folder for folder in found}
+
+    def _save_folder(self, kind: str, step: int, write: Callable[[Path], None]) -> Path:
+        final = self.path / kind / f"step-{step:08d}"
         temporary = final.with_suffix(".tmp")
         for folder in (temporary, final):
             shutil.rmtree(folder, ignore_errors=True)
@@ -102,18 +124,11 @@ class RunDir:
         _sync_tree(temporary)
         temporary.rename(final)
         _sync(final.parent)
-        for old in self._complete_checkpoints(self.path)[:-_KEPT_CHECKPOINTS]:
-            shutil.rmtree(old)
         return final
 
-    def newest_checkpoint(self) -> Path | None:
-        """Return the furthest complete checkpoint of this and the earlier attempts."""
-        found = [item for folder in (self.path, *self.resume_from) for item in self._complete_checkpoints(folder)]
-        return max(found, key=lambda folder: folder.name, default=None)
-
     @staticmethod
-    def _complete_checkpoints(run_path: Path) -> list[Path]:
-        return sorted(marker.parent for marker in (run_path / CHECKPOINTS).glob(f"step-*[0-9]/{COMPLETE}"))
+    def _complete(kind: str, run_path: Path) -> list[Path]:
+        return sorted(marker.parent for marker in (run_path / kind).glob(f"step-*[0-9]/{COMPLETE}"))
 
     # -- the end
 

@@ -44,12 +44,14 @@ from modeling.training.rollouts import (
     PromptPool,
     answers_sample,
     policy_load,
+    policy_snapshots,
     prompt_pool,
     prompts_draw,
     prompts_train_split,
     step_stream,
 )
 from modeling.training.schedule import warm_linear
+from modeling.training.snapshots import Snapshots
 from modeling.training.state import optimizer_for, trainable_parameters
 from modeling.training.value import VALUE, ValueModel
 
@@ -66,14 +68,17 @@ def run(spec: PPOSpec, run: RunDir) -> dict[str, Any]:
     device = pick_device(bf16_on_cpu=spec.bf16_on_cpu)
     tokenizer = load_tokenizer(spec.base)
     prompts = prompts_train_split(spec)
-    base, sha256 = load_base(spec.base, device), base_sha256(spec.base)
+    base, sha256 = load_base(spec.base, device, quantize=spec.lora.quantize), base_sha256(spec.base)
     pool = prompt_pool(spec, run, prompts, tokenizer, base)
     mix = PretrainingMix(spec, base, tokenizer, device, context=context_length(base)) if spec.mix else None
     model = policy_load(spec, base, base_sha256=sha256)
     policy = trainable_parameters(model)
     value = ValueModel(model, spec.lora, device, seed=spec.seed)
     reward = reward_model_load(model, spec.reward, device, base_sha256=sha256)
-    metrics = PPOTraining(spec, run, reward, Sampler(model, tokenizer, device), pool, policy, value, mix).train()
+    snapshots = policy_snapshots(spec, run, model, base_sha256=sha256)
+    sampler = Sampler(model, tokenizer, device)
+    metrics = PPOTraining(spec, run, reward, sampler, pool, policy, value, mix=mix, snapshots=snapshots).train()
+    snapshots.publish()
     save_adapter(model, run.artifact("adapter"), name=POLICY, base_sha256=sha256)
     return metrics | {"n_prompts_skipped": pool.n_skipped}
 
@@ -120,11 +125,13 @@ class PPOTraining:
         pool: PromptPool,
         policy: dict[str, Tensor],
         value: ValueModel,
+        *,
         mix: PretrainingMix | None,
+        snapshots: Snapshots,
     ) -> None:
         self.spec, self.run, self.reward, self.sampler, self.pool = spec, run, reward, sampler, pool
         self.model, self.device = reward.model, reward.device
-        self.policy, self.value, self.mix = policy, value, mix
+        self.policy, self.value, self.mix, self.snapshots = policy, value, mix, snapshots
         self.optimizer = optimizer_for(policy, learning_rate=spec.learning_rate)
         self.optimizer.add_param_group({"params": list(value.parameters.values())})
         self.checkpoints = Checkpoints(
@@ -143,6 +150,7 @@ class PPOTraining:
             experience = self._experience(step)
             figures = experience.figures() | {"kl_coef": self.kl_coef} | self._update(step, experience)
             divergence_refuse(step, figures, max_kl_nats=self.spec.max_kl_nats)
+            self.snapshots.keep_if_due(step + 1)
             self.run.metrics(step + 1, **figures)
             self.run.progress(step + 1, self.spec.n_steps)
             if step % SAMPLE_EVERY_STEPS == 0:

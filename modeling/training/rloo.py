@@ -37,6 +37,7 @@ from modeling.training.rollouts import (
     PromptPool,
     answers_sample,
     policy_load,
+    policy_snapshots,
     prompt_pool,
     prompts_draw,
     prompts_train_split,
@@ -44,6 +45,7 @@ from modeling.training.rollouts import (
     step_stream,
 )
 from modeling.training.schedule import warm_linear
+from modeling.training.snapshots import Snapshots
 from modeling.training.state import optimizer_for, trainable_parameters
 
 MAX_GRAD_NORM = 1.0
@@ -66,12 +68,14 @@ def run(spec: RLOOSpec, run: RunDir) -> dict[str, Any]:
     device = pick_device()
     tokenizer = load_tokenizer(spec.base)
     prompts = prompts_train_split(spec)
-    base, sha256 = load_base(spec.base, device), base_sha256(spec.base)
+    base, sha256 = load_base(spec.base, device, quantize=spec.lora.quantize), base_sha256(spec.base)
     pool = prompt_pool(spec, run, prompts, tokenizer, base)
     model = policy_load(spec, base, base_sha256=sha256)
     parameters = trainable_parameters(model)
     reward = reward_model_load(model, spec.reward, device, base_sha256=sha256)
-    metrics = RLOOTraining(spec, run, reward, Sampler(model, tokenizer, device), pool, parameters).train()
+    snapshots = policy_snapshots(spec, run, model, base_sha256=sha256)
+    metrics = RLOOTraining(spec, run, reward, Sampler(model, tokenizer, device), pool, parameters, snapshots).train()
+    snapshots.publish()
     save_adapter(model, run.artifact("adapter"), name=POLICY, base_sha256=sha256)
     return metrics | {"n_prompts_skipped": pool.n_skipped}
 
@@ -96,8 +100,9 @@ class RLOOTraining:
         sampler: Sampler,
         pool: PromptPool,
         parameters: dict[str, Tensor],
+        snapshots: Snapshots,
     ) -> None:
-        self.spec, self.run, self.reward, self.sampler = spec, run, reward, sampler
+        self.spec, self.run, self.reward, self.sampler, self.snapshots = spec, run, reward, sampler, snapshots
         self.model: PeftModel = reward.model
         self.device = reward.device
         self.pool, self.prompts = pool, pool.prompts
@@ -117,6 +122,7 @@ class RLOOTraining:
             dropout = step_stream("rloo", self.spec.seed, step)
             figures = self._describe(rollout) | self._update(rollout, dropout=dropout)
             divergence_refuse(step, figures, max_kl_nats=self.spec.max_kl_nats)
+            self.snapshots.keep_if_due(step + 1)
             self.run.metrics(step + 1, **figures)
             self.run.progress(step + 1, self.spec.n_steps)
             if step % SAMPLE_EVERY_STEPS == 0:

@@ -3,6 +3,7 @@
 Answers come from the sampler that also serves. Knows no reward and no loss.
 """
 
+import functools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +16,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from modeling.data.fitting import context_length, prompts_encode
 from modeling.data.prompts import Prompt, read_prompts
 from modeling.errors import BadInput
-from modeling.model.adapters import load_adapter, new_adapter
+from modeling.model.adapters import load_adapter, new_adapter, save_adapter
 from modeling.model.batching import Example
 from modeling.rundir import RunDir
 from modeling.sampling.decoding import DecodingSettings
 from modeling.sampling.sampler import Sampler
 from modeling.spec import PPOSpec, RLOOSpec
+from modeling.training.snapshots import Snapshots
 
 POLICY, REFERENCE = "default", "reference"
 
@@ -91,6 +93,12 @@ def policy_load(spec: RLOOSpec | PPOSpec, base: PreTrainedModel, *, base_sha256:
     if spec.adapter:
         return load_adapter(model, spec.adapter, name=POLICY, trainable=True, base_sha256=base_sha256)
     return new_adapter(model, spec.lora, name=POLICY, seed=spec.seed)
+
+
+def policy_snapshots(spec: RLOOSpec | PPOSpec, run: RunDir, model: PeftModel, *, base_sha256: str) -> Snapshots:
+    """Return the snapshots that the specification asks for, of the policy's adapter."""
+    save = functools.partial(save_adapter, model, name=POLICY, base_sha256=base_sha256)
+    return Snapshots(run, save, n=spec.snapshots, n_steps=spec.n_steps)
 
 
 def reference_adapter(spec: RLOOSpec | PPOSpec) -> str | None:

@@ -33,10 +33,13 @@ class RLOOSpec(Spec):
     clip: float = 0.2
     max_kl_nats: float = 30.0
     """Training ends as diverged when a batch is further than this from the reference: useful policies stay below 10."""
+    snapshots: int = 0
+    """Adapters kept on the way, at equal distances: `evaluate` draws the over-optimisation curve from them."""
     checkpoint_every_s: float = 15.0
 
     def validate(self) -> None:
         require(1 <= self.n_steps <= 100_000, "n_steps must be between 1 and 100000.")
+        require(0 <= self.snapshots <= self.n_steps, "snapshots must be between 0 and n_steps.")
         require(self.prompts_per_step >= 1, "prompts_per_step must be at least 1.")
         require(self.samples_per_prompt >= 2, "samples_per_prompt must be at least 2: the others are the baseline.")
         require(self.max_new_tokens >= 1, "max_new_tokens must be at least 1.")
