@@ -14,6 +14,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from modeling.device import Device
 from modeling.errors import BadInput
 from modeling.model.attention import attention_name
+from modeling.model.quantizing import quantizing_check, quantizing_options
+from modeling.spec.stages.lora import Quantize
 
 _WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model")
 _HASHED = ("config.json", "*.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
@@ -32,8 +34,13 @@ def base_folder(path_or_hub_id: str | Path) -> Path:
         ) from error
 
 
-def load_base(path_or_hub_id: str | Path, device: Device) -> PreTrainedModel:
-    """Load a causal language model with float32 weights onto the device. Raises: BadInput."""
+def load_base(path_or_hub_id: str | Path, device: Device, *, quantize: Quantize = "none") -> PreTrainedModel:
+    """Load a causal language model onto the device: float32 weights, or 4-bit ones to train adapters on.
+
+    Raises: BadInput.
+    """
+    if quantize == "4bit":
+        quantizing_check(device)
     folder = base_folder(path_or_hub_id)
     if not any(folder.glob("*.safetensors")):
         raise BadInput(f"{folder} holds no *.safetensors file; other weight formats can run code and are not read.")
@@ -42,10 +49,11 @@ def load_base(path_or_hub_id: str | Path, device: Device) -> PreTrainedModel:
         model = AutoModelForCausalLM.from_pretrained(
             folder, config=config, dtype=torch.float32, attn_implementation=attention_name(device),
             use_safetensors=True, trust_remote_code=False,
+            **(quantizing_options(device) if quantize == "4bit" else {}),
         )  # fmt: skip
     except (OSError, ValueError, KeyError) as error:
         raise BadInput(f"{folder} is not a causal language model that transformers can read: {error}") from error
-    return model.to(device.torch_device)
+    return model if quantize == "4bit" else model.to(device.torch_device)
 
 
 def load_tokenizer(path_or_hub_id: str | Path) -> PreTrainedTokenizerFast:

@@ -49,7 +49,7 @@ def run(spec: DPOSpec, run: RunDir) -> dict[str, Any]:
     preferences = list(read_preferences(spec.preferences))
     if not preferences:
         raise BadInput("There are no preferences to train on: rank some answers first.")
-    base, sha256 = load_base(spec.base, device), base_sha256(spec.base)
+    base, sha256 = load_base(spec.base, device, quantize=spec.lora.quantize), base_sha256(spec.base)
     max_length = min(spec.max_length, context_length(base))
     comparisons, n_skipped = comparisons_build(preferences, tokenizer, max_length=max_length)
     if n_skipped:

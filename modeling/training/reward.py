@@ -62,7 +62,7 @@ def run(spec: RewardSpec, run: RunDir) -> dict[str, Any]:
     device = pick_device()
     preferences = list(read_preferences(spec.preferences))
     tokenizer = load_tokenizer(spec.base)
-    base = load_base(spec.base, device)
+    base = load_base(spec.base, device, quantize=spec.lora.quantize)
     max_length = min(spec.max_length, context_length(base))
     comparisons, n_skipped = comparisons_build(preferences, tokenizer, max_length=max_length)
     if len(comparisons) < spec.folds:

@@ -5,6 +5,8 @@ from typing import Literal
 
 from modeling.spec.base import require
 
+Quantize = Literal["none", "4bit"]
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LoraSpec:
@@ -14,6 +16,15 @@ class LoraSpec:
     alpha: int = 32
     dropout: float = 0.0
     targets: Literal["all-linear", "attention"] = "all-linear"
+    rslora: bool = False
+    """Scale the update by alpha / sqrt(rank) instead of alpha / rank, so that high ranks learn as fast as low ones
+    (Kalajdzievski, 2023, https://arxiv.org/abs/2312.03732)."""
+    dora: bool = False
+    """Learn the length of each output's weights apart from their direction (Liu et al., 2024,
+    https://arxiv.org/abs/2402.09353)."""
+    quantize: Quantize = "none"
+    """Hold the frozen base in 4 bits while the adapter trains (QLoRA, Dettmers et al., 2023,
+    https://arxiv.org/abs/2305.14314). Needs a CUDA device and bitsandbytes."""
 
     def validate(self) -> None:
         """Raises: SpecError."""
