@@ -34,10 +34,13 @@ def test_numbers_are_compared_as_numbers():
     assert not is_right("many", "#### 1000")
 
 
+BRIEF = [{"role": "system", "content": "Brief."}]
+
+
 def test_both_shapes_of_a_file_are_read(write_jsonl):
     rows = [
         {"question": "1+1?", "answer": "#### 2"},
-        {"id": "a", "messages": [{"role": "system", "content": "Brief."}, {"role": "user", "content": "2?"}], "answer": "2"},
+        {"id": "a", "messages": [*BRIEF, {"role": "user", "content": "2?"}], "answer": "2"},
     ]  # fmt: skip
     first, second = read_questions(write_jsonl(rows))
     assert first.messages == ({"role": "user", "content": "1+1?"},)
