@@ -1,7 +1,7 @@
 """The files of an adapter: read with suspicion, written with the same bytes every time.
 
 An adapter is a folder that plain peft loads (`adapter_config.json`, `adapter_model.safetensors`) and a third file,
-`adapter_meta.json`, that names the base by hash. The folder holds no path of the machine it was made on.
+`adapter_meta.json`, that names the base and the other two by hash. It holds no path of the machine it was made on.
 
 A configuration is read field by field from a list of known fields, because peft's own loader imports modules and runs
 initialisations that the file names, and falls back to pickled weights. Knows nothing of any model.
@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from peft import LoraConfig
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from modeling.errors import BadInput
+from modeling.spec.base import file_sha256
 
 CONFIG, WEIGHTS, META = "adapter_config.json", "adapter_model.safetensors", "adapter_meta.json"
 TWICE = "base_model.model.base_model."
@@ -80,6 +81,16 @@ def read_meta(folder: Path) -> dict[str, Any]:
     return _read_json(folder / META) if (folder / META).exists() else {}
 
 
+def check_unchanged(folder: Path, meta: dict[str, Any]) -> None:
+    """Raises: BadInput when a file is not the one that its adapter was written with; without hashes all is well."""
+    expected = meta.get("sha256", {})
+    if not isinstance(expected, dict):
+        raise BadInput(f"{folder / META}: 'sha256' must be an object of file names and hashes.")
+    for name in (CONFIG, WEIGHTS):
+        if name in expected and expected[name] != file_sha256(folder / name):
+            raise BadInput(f"{folder / name} has changed since the adapter was written. Copy the adapter here again.")
+
+
 def adapter_sha256(path: str | Path) -> str:
     """Return one hash over the files that decide what an adapter computes. Raises: BadInput."""
     digest = hashlib.sha256()
@@ -92,14 +103,21 @@ def adapter_sha256(path: str | Path) -> str:
 
 
 def write(folder: Path, weights: dict[str, torch.Tensor], config: dict[str, Any], meta: dict[str, Any]) -> None:
-    """Write the three files, sorted throughout, readable by everybody (safetensors alone would leave mode 0600)."""
+    """Write the three files, sorted throughout, readable by everybody.
+
+    The weights come last: a folder that a kill left behind has none, or not those that its hashes name.
+    """
     _check_nesting(weights, folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {key: weights[key].detach().to("cpu", torch.float32).contiguous() for key in sorted(weights)}
-    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
-    (folder / WEIGHTS).chmod(0o644)
-    _write_json(folder / CONFIG, config | {"base_model_name_or_path": None, "inference_mode": True, "revision": None})
-    _write_json(folder / META, meta)
+    files = {
+        CONFIG: _json_bytes(config | {"base_model_name_or_path": None, "inference_mode": True, "revision": None}),
+        WEIGHTS: save(tensors, metadata={"format": "pt"}),
+    }
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    for name, content in ({META: _json_bytes(meta | {"sha256": hashes})} | files).items():
+        (folder / name).write_bytes(content)
+        (folder / name).chmod(0o644)
 
 
 def _check_nesting(weights: dict[str, torch.Tensor], where: Path) -> None:
@@ -120,9 +138,8 @@ def _read_json(file: Path) -> dict[str, Any]:
     return data
 
 
-def _write_json(file: Path, data: dict[str, Any]) -> None:
+def _json_bytes(data: dict[str, Any]) -> bytes:
     text = json.dumps(
         data, indent=2, sort_keys=True, default=lambda value: sorted(value) if isinstance(value, set) else str(value)
     )
-    file.write_text(text + "\n", encoding="utf-8")
-    file.chmod(0o644)
+    return f"{text}\n".encode()

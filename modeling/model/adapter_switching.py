@@ -41,7 +41,8 @@ def adapter_active(model: PreTrainedModel | PeftModel, name: str | None) -> Iter
 def adapter_fused(model: PreTrainedModel | PeftModel) -> Iterator[None]:
     """Fold the active adapter into the base's weights: no extra matrix products for each token.
 
-    The weights come back from a copy, bit for bit. A base too large to copy is left unfolded, which computes the same.
+    The weights come back from a copy, bit for bit. A base too large to copy is left unfolded, which computes the same,
+    and so is one in 4 bits, in which the folded weights would be rounded.
     """
     layers = [module for module in model.modules() if isinstance(module, LoraLayer) and _can_fuse(module)]
     if sum(layer.get_base_layer().weight.numel() for layer in layers) > FUSE_UP_TO_N_WEIGHTS:
@@ -61,5 +62,6 @@ def adapter_fused(model: PreTrainedModel | PeftModel) -> Iterator[None]:
 
 def _can_fuse(layer: Any) -> bool:
     active = [name for name in layer.active_adapters if name in layer.lora_A]
+    whole = layer.get_base_layer().weight.is_floating_point()
     with_bias = any(layer.lora_bias.get(name, False) for name in active)
-    return bool(active) and not with_bias and not layer.disable_adapters and not layer.merged
+    return bool(active) and whole and not with_bias and not layer.disable_adapters and not layer.merged

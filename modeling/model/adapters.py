@@ -1,4 +1,4 @@
-"""LoRA adapters on a model: made, loaded, saved.
+"""LoRA adapters on a model, plain, rank-stabilised or decomposed: made, loaded, saved.
 
 Loading injects fresh layers from a checked configuration and fills them; an adapter that does not fit leaves nothing
 behind. Only LoRA is known, and embeddings or a tied output layer are never part of an adapter. How the files look is
@@ -14,12 +14,14 @@ from typing import Literal
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
+from peft.tuners.lora.variants import DoraLinearVariant
 from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from modeling.errors import BadInput
 from modeling.model import adapter_files
+from modeling.model.dora import Dora
 from modeling.model.dropout import Dropout
 from modeling.spec import LoraSpec
 
@@ -45,6 +47,8 @@ def new_adapter(
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
+        use_rslora=lora.rslora,
+        use_dora=lora.dora,
         target_modules="all-linear" if lora.targets == "all-linear" else _attention_linears(model),
         modules_to_save=sorted(modules_to_save) or None,
         task_type=task,
@@ -74,7 +78,8 @@ def load_adapter(
     folder = Path(path)
     if not folder.is_dir():
         raise BadInput(f"{folder} is not an adapter folder: it does not exist.")
-    made_for = adapter_files.read_meta(folder).get("base_sha256", "")
+    meta = adapter_files.read_meta(folder)
+    made_for = meta.get("base_sha256", "")
     if base_sha256 and made_for and made_for != base_sha256:
         raise BadInput(
             f"The adapter in {folder} was made for another base (sha256 {made_for[:12]}, not {base_sha256[:12]}). "
@@ -82,6 +87,7 @@ def load_adapter(
         )
     weights = adapter_files.read_weights(folder)
     config = adapter_files.read_config(folder, weights)
+    adapter_files.check_unchanged(folder, meta)
     was_plain = not isinstance(model, PeftModel)
     try:
         with torch.random.fork_rng():
@@ -121,13 +127,16 @@ def _inject(model: PreTrainedModel | PeftModel, config: LoraConfig, name: str) -
 
 
 def _settle_layers(model: PeftModel) -> PeftModel:
-    """Let LoRA layers take activations as autocast leaves them (peft casts them to float32), and drop by `Dropout`."""
+    """Let LoRA layers take activations as autocast leaves them (peft casts them to float32), by our parts."""
     for module in model.modules():
         if isinstance(module, LoraLayer):
             module.cast_input_dtype_enabled = False
             for name, dropout in module.lora_dropout.items():
                 if type(dropout) is nn.Dropout:
                     module.lora_dropout[name] = Dropout(dropout.p).train(dropout.training)
+            for name, variant in module.lora_variant.items():
+                if type(variant) is DoraLinearVariant:
+                    module.lora_variant[name] = Dora()
     return model
 
 

@@ -82,11 +82,12 @@ def test_loaded_and_saved_again_the_bytes_are_the_same(folder, tmp_path, tokeniz
 
 
 @pytest.mark.slow
-def test_two_processes_write_the_same_bytes(tmp_path, tiny_base):
+@pytest.mark.parametrize("kind", ["", "rslora=True, dora=True, dropout=0.1"])
+def test_two_processes_write_the_same_bytes(tmp_path, tiny_base, kind):
     program = (
         "import sys; from modeling.device import pick_device; from modeling.model.base import load_base\n"
         "from modeling.model.adapters import new_adapter, save_adapter; from modeling.spec import LoraSpec\n"
-        "model = new_adapter(load_base(sys.argv[1], pick_device()), LoraSpec(rank=4), seed=3)\n"
+        f"model = new_adapter(load_base(sys.argv[1], pick_device()), LoraSpec(rank=4, {kind}), seed=3)\n"
         "save_adapter(model, sys.argv[2], base_sha256='b')\n"
     )
     for hash_seed in ("1", "2"):
@@ -173,6 +174,7 @@ def test_a_configuration_that_asks_for_more_than_lora_is_refused(folder, tokeniz
 def test_a_pattern_of_target_modules_is_never_run(adapted, folder, tokenizer):
     config = json.loads((folder / "adapter_config.json").read_text())
     (folder / "adapter_config.json").write_text(json.dumps({**config, "target_modules": "(((a+)+)+)+$"}))
+    (folder / "adapter_meta.json").unlink()
     loaded = load_adapter(make_tiny_llama(tokenizer), folder)
     assert torch.equal(loaded(TOKENS).logits, adapted(TOKENS).logits)
 
@@ -194,6 +196,40 @@ def test_an_adapter_wrapped_twice_is_refused_both_ways(adapted, folder, tokenize
         load_adapter(make_tiny_llama(tokenizer), folder)
     with pytest.raises(BadInput, match="adapted again"):
         new_adapter(adapted.get_base_model(), LoraSpec(), seed=0)
+
+
+@pytest.mark.parametrize("file", ["adapter_config.json", "adapter_model.safetensors"])
+def test_a_file_that_was_changed_after_it_was_written_is_refused(folder, tokenizer, file):
+    if file.endswith(".json"):
+        config = json.loads((folder / file).read_text())
+        (folder / file).write_text(json.dumps({**config, "lora_alpha": 64}))
+    else:
+        weights = load_file(folder / file)
+        save_file({key: value * 2 for key, value in weights.items()}, folder / file)
+    with pytest.raises(BadInput, match=f"{file} has changed since the adapter was written"):
+        load_adapter(make_tiny_llama(tokenizer), folder)
+
+
+def test_hashes_that_are_no_hashes_are_refused(folder, tokenizer):
+    (folder / "adapter_meta.json").write_text(json.dumps({"sha256": "adapter_config.json"}))
+    with pytest.raises(BadInput, match="'sha256' must be an object"):
+        load_adapter(make_tiny_llama(tokenizer), folder)
+
+
+def test_an_adapter_cut_off_by_a_kill_is_refused_wherever_it_was_cut(folder, tokenizer, adapted, tmp_path):
+    """The order of writing is meta, config, weights."""
+    whole = files_of(folder)
+    for kept, half in (
+        ([], "adapter_meta.json"), (["adapter_meta.json"], "adapter_config.json"),
+        (["adapter_meta.json", "adapter_config.json"], "adapter_model.safetensors"),
+    ):  # fmt: skip
+        cut = tmp_path / f"cut-{half}"
+        cut.mkdir()
+        for name in kept:
+            (cut / name).write_bytes(whole[name])
+        (cut / half).write_bytes(whole[half][: len(whole[half]) // 2])
+        with pytest.raises(BadInput, match=r"is not JSON|does not exist|is not a safetensors file"):
+            load_adapter(make_tiny_llama(tokenizer), cut)
 
 
 def test_numbers_that_are_not_finite_are_refused(folder, tokenizer):
