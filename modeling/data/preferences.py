@@ -34,6 +34,8 @@ class Judgment:
     """How surely that consensus is known, from 0.5 to 1."""
     dimension: str = ""
     """What was judged, where several things were; empty for the whole answer."""
+    chosen_first: bool | None = None
+    """Whether the annotator was shown chosen before rejected, where that is known."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +80,7 @@ def _judgment(row: dict[str, Any], where: str) -> Judgment:
         consensus=_flag(row, "consensus", where),
         confidence=_number(row, "confidence", where, low=0, high=1),
         dimension=str(row.get("dimension") or ""),
+        chosen_first=_flag(row, "chosen_first", where),
     )
 
 

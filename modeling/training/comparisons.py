@@ -4,6 +4,7 @@ A ranking of four answers is up to six pairs over four texts; scoring each text 
 and keeps all pairs of a prompt in the same batch.
 """
 
+import dataclasses
 import math
 import random
 from collections.abc import Sequence
@@ -15,6 +16,9 @@ from modeling.data.preferences import Judgment, Preference
 from modeling.errors import BadInput
 from modeling.model.batching import Example
 
+MAX_TOKENS_OF_PROMPT = 16_384
+"""Of one prompt's answers in one forward pass: as many as a GPU takes at once anyway (`batching.py`)."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -23,6 +27,9 @@ class Pair:
     winner: int
     loser: int
     judgment: Judgment = Judgment()
+    weight: float = 1.0
+    target: float = 1.0
+    """Probability that the winner is truly better; both are set by `weighting.py`."""
 
 
 @dataclass
@@ -86,6 +93,38 @@ def batches_draw(comparisons: Sequence[Comparison], *, batch_pairs: int, seed: s
         batches[-1].append(comparison)
         room -= len(comparison.pairs)
     return batches
+
+
+def comparisons_split(batch: Sequence[Comparison], *, max_tokens: int) -> list[list[Comparison]]:
+    """Cut a batch into groups of one forward pass each, prompts of like length together and kept whole.
+
+    A prompt whose answers are more than fit into memory at once is gone through pair by pair.
+    """
+    pieces = [piece for comparison in batch for piece in _fitting(comparison)]
+    groups: list[list[Comparison]] = []
+    for piece in sorted(pieces, key=_longest):
+        n_rows = sum(len(other.examples) for other in groups[-1]) if groups else 0
+        if not groups or (n_rows + len(piece.examples)) * _longest(piece) > max_tokens:
+            groups.append([])
+        groups[-1].append(piece)
+    return groups
+
+
+def _fitting(comparison: Comparison) -> list[Comparison]:
+    if len(comparison.examples) * _longest(comparison) <= MAX_TOKENS_OF_PROMPT:
+        return [comparison]
+    return [
+        Comparison(
+            comparison.key,
+            [comparison.examples[pair.winner], comparison.examples[pair.loser]],
+            [dataclasses.replace(pair, winner=0, loser=1)],
+        )
+        for pair in comparison.pairs
+    ]
+
+
+def _longest(comparison: Comparison) -> int:
+    return max(len(example) for example in comparison.examples)
 
 
 def _position(comparison: Comparison, example: Example) -> int:
