@@ -16,7 +16,7 @@ from alignment.domain.recipe import Recipe
 from alignment.models import Round
 from alignment.selectors.round import round_detail, round_get, round_list
 from alignment.services.round import round_cancel, round_deploy, round_launch, round_reject
-from feedback.api.base import REFUSALS, ApiView, caller, project_for
+from feedback.api.base import REFUSALS, ApiView, caller, checked, project_for
 from feedback.domain.scopes import Scope
 
 WATCH, MANAGE = "feedback.export_project", "feedback.manage_project"
@@ -106,9 +106,8 @@ def _round(request: Request, project_id: int, number: int, permission: str) -> R
 
 
 def _decide(request: Request, round_: Round, service: Any, *, status: int = 200) -> Response:
-    data = ReasonSerializer(data=request.data)
-    data.is_valid(raise_exception=True)
-    service(round=round_, by=caller(request), reason=data.validated_data["reason"])
+    values = checked(ReasonSerializer, request.data)
+    service(round=round_, by=caller(request), reason=values["reason"])
     return _answer(round_, status=status)
 
 

@@ -1,4 +1,3 @@
-import dataclasses
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -7,7 +6,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from feedback.api.base import REFUSALS, ApiView, assignment_for, caller, project_for
+from feedback.api.base import REFUSALS, ApiView, assignment_for, caller, checked, project_for, shown
 from feedback.api.errors import ErrorSerializer
 from feedback.domain.errors import Conflict
 from feedback.domain.messages import ROLES
@@ -136,9 +135,7 @@ class SkipApi(ApiView):
     )
     def post(self, request: Request, assignment_id: int) -> Response:
         assignment = assignment_for(request, assignment_id)
-        data = self.InputSerializer(data=request.data)
-        data.is_valid(raise_exception=True)
-        values = data.validated_data
+        values = checked(self.InputSerializer, request.data)
         if assignment.task.purpose == TaskPurpose.LIVE:
             raise Conflict(_("This is a turn of a conversation; skip it there."))
         assignment_release(
@@ -166,9 +163,8 @@ class ReportApi(ApiView):
     )
     def post(self, request: Request, assignment_id: int) -> Response:
         assignment = assignment_for(request, assignment_id)
-        data = self.InputSerializer(data=request.data)
-        data.is_valid(raise_exception=True)
-        report_add(assignment=assignment, annotator=caller(request), text=data.validated_data["text"])
+        values = checked(self.InputSerializer, request.data)
+        report_add(assignment=assignment, annotator=caller(request), text=values["text"])
         return Response(status=201)
 
 
@@ -210,4 +206,4 @@ class DraftApi(ApiView):
 
 def _answer(assignment: Assignment) -> Response:
     view = assignment_view(assignment=assignment)
-    return Response(AssignmentSerializer(dataclasses.asdict(view)).data)
+    return Response(shown(AssignmentSerializer, view))

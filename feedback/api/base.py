@@ -1,6 +1,7 @@
 """What all calls share: a key, its scopes, JSON, and who may see a project."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar
 
 from django.core.exceptions import PermissionDenied
@@ -12,6 +13,7 @@ from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from feedback.api.authentication import ApiTokenAuthentication
@@ -29,7 +31,9 @@ __all__ = [
     "ApiView",
     "assignment_for",
     "caller",
+    "checked",
     "project_for",
+    "shown",
 ]  # the scheme registers by being imported
 
 REFUSALS: dict[Any, Any] = {400: ErrorSerializer, 401: ErrorSerializer, 403: ErrorSerializer, 404: ErrorSerializer}
@@ -66,6 +70,25 @@ class ApiView(APIView):
                 _("At most %(max)s MB are accepted; send less at once.") % {"max": f"{self.max_body_bytes / 2**20:.0f}"}
             )
         super().initial(request, *args, **kwargs)
+
+
+def checked(serializer: type[Serializer], data: Any) -> Mapping[str, Any]:
+    """Return the values of what a caller sent. Raises: rest_framework's ValidationError."""
+    values: Mapping[str, Any] = _made(serializer).run_validation(data)
+    return values
+
+
+def shown(serializer: type[Serializer], value: Any) -> dict[str, Any]:
+    """Return what a caller gets to see of an object or a mapping."""
+    data: dict[str, Any] = _made(serializer).to_representation(value)
+    return data
+
+
+@cache
+def _made(serializer: type[Serializer]) -> Serializer:
+    # Without data a serializer keeps nothing between calls; a new one copies all its fields, which took a sixth of
+    # the time of a claim and its judgment.
+    return serializer()
 
 
 def project_for(request: Request, project_id: int, permission: str) -> Project:

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from feedback.api.assignment import SkipApi
-from feedback.api.base import REFUSALS, ApiView, caller, project_for
+from feedback.api.base import REFUSALS, ApiView, caller, checked, project_for, shown
 from feedback.api.errors import ErrorSerializer
 from feedback.domain.protocol import SkipReason
 from feedback.domain.scopes import Scope
@@ -72,9 +72,8 @@ class ConversationsApi(ApiView):
     )
     def post(self, request: Request, project_id: int) -> Response:
         project = project_for(request, project_id, "feedback.annotate_project")
-        data = self.InputSerializer(data=request.data)
-        data.is_valid(raise_exception=True)
-        conversation = conversation_start(project=project, annotator=caller(request), text=data.validated_data["text"])
+        values = checked(self.InputSerializer, request.data)
+        conversation = conversation_start(project=project, annotator=caller(request), text=values["text"])
         return _answer(conversation, status=201)
 
 
@@ -106,9 +105,8 @@ class TurnsApi(ApiView):
     @extend_schema(operation_id="turn", summary="Write the next turn", request=InputSerializer, responses=_SHOWN)
     def post(self, request: Request, project_id: int, conversation_id: int) -> Response:
         conversation = _own(request, project_id, conversation_id)
-        data = self.InputSerializer(data=request.data)
-        data.is_valid(raise_exception=True)
-        conversation_write(conversation=conversation, **data.validated_data)
+        values = checked(self.InputSerializer, request.data)
+        conversation_write(conversation=conversation, **values)
         return _answer(conversation)
 
 
@@ -123,9 +121,8 @@ class TurnSkipApi(ApiView):
     )
     def post(self, request: Request, project_id: int, conversation_id: int) -> Response:
         conversation = _own(request, project_id, conversation_id)
-        data = SkipApi.InputSerializer(data=request.data)
-        data.is_valid(raise_exception=True)
-        reason, note = SkipReason(data.validated_data["reason"]), data.validated_data["note"]
+        values = checked(SkipApi.InputSerializer, request.data)
+        reason, note = SkipReason(values["reason"]), values["note"]
         turn_skip(conversation=conversation, reason=reason, note=note)
         return _answer(conversation)
 
@@ -170,7 +167,7 @@ def _own(request: Request, project_id: int, conversation_id: int) -> Conversatio
 
 def _answer(conversation: Conversation, status: int = 200) -> Response:
     conversation.refresh_from_db()
-    return Response(ConversationSerializer(_body(conversation_view(conversation=conversation))).data, status=status)
+    return Response(shown(ConversationSerializer, _body(conversation_view(conversation=conversation))), status=status)
 
 
 def _body(view: ConversationView) -> dict[str, Any]:

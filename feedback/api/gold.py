@@ -4,7 +4,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from feedback.api.base import REFUSALS, ApiView, caller, project_for
+from feedback.api.base import REFUSALS, ApiView, caller, project_for, shown
 from feedback.api.errors import ErrorSerializer
 from feedback.api.prompt import FORM_BYTES, JsonAsFile, file_of
 from feedback.domain.scopes import Scope
@@ -57,4 +57,4 @@ class GoldApi(ApiView):
         with file:
             imported = golds_import(project=project, file=file, filename=name, by=caller(request))
         output = {"n_added": imported.n_added, "n_known": imported.n_known}
-        return Response(self.OutputSerializer(output).data, status=201)
+        return Response(shown(self.OutputSerializer, output), status=201)

@@ -3,7 +3,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from feedback.api.base import REFUSALS, ApiView, assignment_for, caller, project_for
+from feedback.api.base import REFUSALS, ApiView, assignment_for, caller, checked, project_for, shown
 from feedback.api.errors import ErrorSerializer
 from feedback.api.verdict import VerdictSerializer, letters_of_verdict, verdict_by_letter
 from feedback.domain.protocol import ProtocolKind
@@ -41,9 +41,7 @@ class JudgmentApi(ApiView):
     )
     def post(self, request: Request, assignment_id: int) -> Response:
         assignment = assignment_for(request, assignment_id)
-        data = self.InputSerializer(data=request.data)
-        data.is_valid(raise_exception=True)
-        values = data.validated_data
+        values = checked(self.InputSerializer, request.data)
         submitted = assignment_judge(
             assignment=assignment,
             annotator=caller(request),
@@ -53,7 +51,7 @@ class JudgmentApi(ApiView):
             active_s=values["active_s"],
         )
         output = {"judgment_id": submitted.judgment.pk, "counted": submitted.judgment.counted}
-        return Response(self.OutputSerializer(output).data, status=201 if submitted.created else 200)
+        return Response(shown(self.OutputSerializer, output), status=201 if submitted.created else 200)
 
 
 class WorkApi(ApiView):
@@ -85,12 +83,9 @@ class WorkApi(ApiView):
     )
     def get(self, request: Request, project_id: int) -> Response:
         project = project_for(request, project_id, "feedback.annotate_project")
-        data = self.InputSerializer(data=request.query_params)
-        data.is_valid(raise_exception=True)
-        work = own_judgments(
-            project=project, annotator=caller(request), before=data.validated_data["before"], limit=PAGE
-        )
-        return Response(self.OutputSerializer([_row(one) for one in work], many=True).data)
+        values = checked(self.InputSerializer, request.query_params)
+        work = own_judgments(project=project, annotator=caller(request), before=values["before"], limit=PAGE)
+        return Response([shown(self.OutputSerializer, _row(one)) for one in work])
 
 
 def _row(work: OwnJudgment) -> dict[str, object]:

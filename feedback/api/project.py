@@ -3,7 +3,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from feedback.api.base import ApiView, caller
+from feedback.api.base import ApiView, caller, shown
 from feedback.api.errors import ErrorSerializer
 from feedback.domain.states import Role
 from feedback.selectors.project import project_list, roles_by_project
@@ -34,4 +34,4 @@ class ProjectListApi(ApiView):
             }
             for project in project_list(user=user)
         ]
-        return Response(self.OutputSerializer(projects, many=True).data)
+        return Response([shown(self.OutputSerializer, project) for project in projects])

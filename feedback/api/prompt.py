@@ -12,7 +12,7 @@ from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from feedback.api.base import REFUSALS, ApiView, caller, project_for
+from feedback.api.base import REFUSALS, ApiView, caller, project_for, shown
 from feedback.api.errors import ErrorSerializer
 from feedback.domain.errors import UploadRefused, UploadTooLarge
 from feedback.domain.scopes import Scope
@@ -87,7 +87,7 @@ class PromptsApi(ApiView):
         with file:
             imported = prompts_import(project=project, file=file, filename=name, by=caller(request))
         output = {"n_added": imported.n_added, "n_known": imported.n_known}
-        return Response(self.OutputSerializer(output).data, status=201)
+        return Response(shown(self.OutputSerializer, output), status=201)
 
 
 def file_of(request: Request) -> tuple[BinaryIO, str]:

@@ -5,7 +5,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from feedback.api.base import REFUSALS, ApiView, project_for
+from feedback.api.base import REFUSALS, ApiView, project_for, shown
 from feedback.domain.quality_tables import TABLES
 from feedback.domain.scopes import Scope
 from feedback.selectors.person import pseudonyms
@@ -44,4 +44,4 @@ class QualityApi(ApiView):
                 "last_judgment": report.last_judgment_id,
                 "tables": {name: list(table.rows(figures, names)) for name, table in TABLES.items()},
             }
-        return Response(self.OutputSerializer(found).data)
+        return Response(shown(self.OutputSerializer, found))

@@ -15,7 +15,7 @@ from django.db.models.lookups import Exact
 from django.utils import timezone
 
 from feedback.domain.states import AssignmentState, BatchState, Role, TaskPurpose
-from feedback.models import Assignment, Batch, Membership, Project, Prompt, Response, Task, TaskItem, User
+from feedback.models import Assignment, Batch, Membership, Project, Prompt, Task, User
 from feedback.selectors.rows import Rows
 
 STRETCH = 64
@@ -110,19 +110,17 @@ def task_to_show(*, task_id: int, annotator: User) -> tuple[Task, Assignment | N
 
 def task_texts(*, task_id: int) -> dict[int, str]:
     """Return the text of each item of a task, as it was sampled."""
-    return {item.item: response.text for item, response in _TEXTS.read(task_id)}
+    with connection.cursor() as cursor:
+        cursor.execute(_TEXTS, [task_id])
+        return dict(cursor.fetchall())
 
 
-_TEXTS = Rows(
-    """
-    SELECT {item}, {response}
+_TEXTS = """
+    SELECT item.item, response.text
     FROM feedback_taskitem AS item JOIN feedback_response AS response ON response.id = item.response_id
     WHERE item.task_id = %s
     ORDER BY item.item, item.id
-    """,
-    item=TaskItem,
-    response=Response,
-)
+"""
 
 
 def _n_free(membership: Membership, after: Place | None, at_most: int) -> int:
