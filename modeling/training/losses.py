@@ -1,34 +1,15 @@
-"""The formulas of preference training, on tensors alone: no model, no data, no loop.
+"""The formulas of online training, on tensors alone: no model, no data, no loop.
 
-Shapes: P pairs, N samples, G prompts, S samples of a prompt, A answer tokens (padded).
+Shapes: N samples, G prompts, S samples of a prompt, A answer tokens (padded).
 """
-
-import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-LN_2 = math.log(2.0)
-"""The Bradley-Terry loss of a model that knows nothing: every pair at probability one half."""
+NORMALISING_EPSILON = 1e-4
+"""Of scores that vary by about one: siblings that differ by less are as good as equal."""
 WHITENING_EPSILON = 1e-8
 """Keeps advantages that are all zero but for rounding from being blown up to size one: by at most 10,000."""
-
-
-def bradley_terry_losses(chosen_P: Tensor, rejected_P: Tensor) -> Tensor:
-    """Return -log sigmoid(chosen - rejected) per pair.
-
-    Source: Bradley and Terry, 1952; for reward models Ouyang et al., 2022 (https://arxiv.org/abs/2203.02155), eq. 1.
-    """
-    return -functional.logsigmoid(chosen_P - rejected_P)
-
-
-def pairs_right(chosen_P: Tensor, rejected_P: Tensor) -> Tensor:
-    """Return per pair whether the chosen answer scores strictly higher: a tie counts as wrong.
-
-    A collapsed reward model gives every answer the same score; counting ties as right would call it perfect.
-    """
-    return chosen_P > rejected_P
 
 
 def leave_one_out_advantages(rewards_GS: Tensor) -> Tensor:
@@ -39,6 +20,15 @@ def leave_one_out_advantages(rewards_GS: Tensor) -> Tensor:
     n_samples = rewards_GS.shape[1]
     others_GS = (rewards_GS.sum(dim=1, keepdim=True) - rewards_GS) / (n_samples - 1)
     return rewards_GS - others_GS
+
+
+def group_normalised_advantages(rewards_GS: Tensor) -> Tensor:
+    """Return each sample's distance from its prompt's mean reward in standard deviations; 0 where all are the same.
+
+    Source: GRPO, Shao et al., 2024 (https://arxiv.org/abs/2402.03300), section 4.1.2.
+    """
+    centred_GS = rewards_GS - rewards_GS.mean(dim=1, keepdim=True)
+    return centred_GS / (rewards_GS.std(dim=1, keepdim=True) + NORMALISING_EPSILON)
 
 
 def sequence_rewards(
@@ -74,6 +64,29 @@ def clipped_policy_loss(
     ratio_NA = torch.exp(logprobs_NA - old_logprobs_NA)
     losses_NA = -torch.minimum(ratio_NA * advantages_NA, ratio_NA.clamp(1 - clip, 1 + clip) * advantages_NA)
     return (losses_NA * mask_NA).sum()
+
+
+def grpo_loss(
+    logprobs_NA: Tensor,
+    old_logprobs_NA: Tensor,
+    reference_NA: Tensor,
+    advantages_N: Tensor,
+    mask_NA: Tensor,
+    *,
+    clip: float,
+    kl_coef: float,
+) -> Tensor:
+    """Return the clipped surrogate plus kl_coef times the k3 estimate of the KL, a mean over each answer's tokens, summed.
+
+    The KL is that of the policy to its reference, estimated on the policy's own tokens.
+    Source: GRPO, Shao et al., 2024 (https://arxiv.org/abs/2402.03300), eq. 3 and 4.
+    """
+    ratio_NA = torch.exp(logprobs_NA - old_logprobs_NA)
+    advantages_N1 = advantages_N.unsqueeze(1)
+    gains_NA = torch.minimum(ratio_NA * advantages_N1, ratio_NA.clamp(1 - clip, 1 + clip) * advantages_N1)
+    log_ratios_NA = (reference_NA - logprobs_NA) * mask_NA
+    losses_NA = kl_coef * (torch.expm1(log_ratios_NA) - log_ratios_NA) - gains_NA
+    return ((losses_NA * mask_NA).sum(dim=1) / mask_NA.sum(dim=1)).sum()
 
 
 def clipped_value_loss(

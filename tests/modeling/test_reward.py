@@ -1,6 +1,5 @@
 import dataclasses
 import math
-import random
 
 import pytest
 import torch
@@ -15,29 +14,12 @@ from modeling.model.reward import reward_model_load, reward_model_new, reward_mo
 from modeling.rundir import RunDir
 from modeling.spec import LoraSpec, RewardSpec
 from modeling.training import reward as reward_stage
+from modeling.training import reward_scoring
 from modeling.training.comparisons import comparisons_build
-from modeling.training.reward import HeldOut, fits_plan, held_out_figures
+from modeling.training.reward_fits import fits_plan
 from tests.modeling.conftest import read_events
+from tests.modeling.pairs import preference_rows
 from tests.modeling.stopping import StoppingRunDir, folder_bytes
-
-GOOD, BAD = "It eats berries.", "It eats bread."
-
-
-def preference_rows(n_prompts, *, flip=0.0, seed=0):
-    generator = random.Random(seed)
-    rows = []
-    for i in range(n_prompts):
-        chosen, rejected = (BAD, GOOD) if generator.random() < flip else (GOOD, BAD)
-        rows.append(
-            {
-                "prompt": [{"role": "user", "content": f"What does fox {i} eat?"}],
-                "chosen": [{"role": "assistant", "content": chosen}],
-                "rejected": [{"role": "assistant", "content": rejected}],
-                "prompt_id": f"p{i}",
-            }
-        )
-    return rows
-
 
 @pytest.fixture
 def spec(tiny_base, write_jsonl):
@@ -123,7 +105,7 @@ def test_a_model_that_knows_nothing_of_unseen_prompts_is_refused(spec, run_dir, 
 
 
 def test_a_loss_that_is_not_finite_is_refused(spec, run_dir, monkeypatch):
-    monkeypatch.setattr(reward_stage, "bradley_terry_losses", lambda chosen, _: chosen * float("nan"))
+    monkeypatch.setattr(reward_scoring, "preference_losses", lambda differences, **_: differences * float("nan"))
     with pytest.raises(Refused, match="diverged in fold 1"):
         reward_stage.run(spec, run_dir)
 
@@ -155,14 +137,6 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(spec, tmp_path, after_steps):
     second = RunDir(tmp_path / "second", resume_from=[tmp_path / "first"])
     assert reward_stage.run(spec, second) == expected
     assert folder_bytes(second.artifact("reward")) == folder_bytes(whole.artifact("reward"))
-
-
-def test_accuracy_and_loss_are_over_pairs_and_the_interval_over_prompts():
-    figures = held_out_figures([HeldOut(6, 6, 1.2), HeldOut(2, 0, 2.0)])
-    assert figures["reward_accuracy"] == 0.75
-    assert figures["reward_accuracy_n"] == 8
-    assert figures["heldout_loss"] == pytest.approx(0.4)
-    assert (figures["reward_accuracy_low"], figures["reward_accuracy_high"]) == (0, 1)
 
 
 def test_saving_twice_gives_the_same_bytes(tiny_base, tmp_path, cpu):
