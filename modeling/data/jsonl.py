@@ -1,4 +1,4 @@
-"""Read JSON lines from a person: every complaint names the file, the line and what to change."""
+"""Read JSON lines or JSON lists from a person: every complaint names the file, the line or row, and what to change."""
 
 import json
 from collections.abc import Iterator
@@ -21,6 +21,24 @@ def read_objects(file: FileRef) -> Iterator[tuple[str, dict[str, Any]]]:
         if not isinstance(value, dict):
             raise BadInput(f"{where}: expected an object, not {type(value).__name__}.")
         yield where, value
+
+
+def read_rows(file: FileRef) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (where, object) for each line of a .jsonl file or each item of a .json list. Raises: BadInput."""
+    if Path(file.path).suffix != ".json":
+        yield from read_objects(file)
+        return
+    try:
+        rows = json.loads("".join(line for _, line in read_lines(file)))
+    except json.JSONDecodeError as error:
+        raise BadInput(f"{file.path}, line {error.lineno}: this is not JSON ({error.msg}).") from error
+    if not isinstance(rows, list):
+        raise BadInput(f"{file.path}: expected a list of objects, not {type(rows).__name__}.")
+    for number, row in enumerate(rows, start=1):
+        where = f"{file.path}, row {number}"
+        if not isinstance(row, dict):
+            raise BadInput(f"{where}: expected an object, not {type(row).__name__}.")
+        yield where, row
 
 
 def read_lines(file: FileRef) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,7 @@
 """Judged pairs in trl's conversational preference format, with what is known about the judgment behind each.
 
+Also in the ShareGPT shape of https://github.com/hiyouga/LLaMA-Factory/tree/main/data: conversations, chosen, rejected.
+
 Columns beside `prompt`, `chosen` and `rejected` may be absent or null; those not named here are ignored.
 """
 
@@ -9,9 +11,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from modeling.data.chat import Message
-from modeling.data.jsonl import messages_of, read_objects
+from modeling.data.jsonl import messages_of, read_rows
 from modeling.errors import BadInput
 from modeling.spec import FileRef
+
+SHAREGPT_ROLES = {"human": "user", "gpt": "assistant", "system": "system"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,9 +56,10 @@ class Preference:
 
 
 def read_preferences(files: Sequence[FileRef]) -> Iterator[Preference]:
-    """Yield the pairs of .jsonl files. Raises: BadInput."""
+    """Yield the pairs of .jsonl files and .json lists. Raises: BadInput."""
     for file in files:
-        for where, row in read_objects(file):
+        for where, given in read_rows(file):
+            row = _from_sharegpt(given) if "conversations" in given else given
             prompt = messages_of(row, "prompt", where, last="user")
             yield Preference(
                 prompt=tuple(prompt),
@@ -65,6 +70,18 @@ def read_preferences(files: Sequence[FileRef]) -> Iterator[Preference]:
                 rejected_cut=bool(_flag(row, "rejected_cut", where)),
                 judgment=_judgment(row, where),
             )
+
+
+def _from_sharegpt(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with trl's keys and roles; what is no conversation stays as it is, to be complained of."""
+    turns = {"prompt": row["conversations"], **{side: [row.get(side)] for side in ("chosen", "rejected")}}
+    return row | {key: [_message(turn) for turn in value] for key, value in turns.items() if isinstance(value, list)}
+
+
+def _message(turn: Any) -> Any:
+    if not isinstance(turn, dict):
+        return turn
+    return {"role": SHAREGPT_ROLES.get(turn.get("from")), "content": turn.get("value")}
 
 
 def _judgment(row: dict[str, Any], where: str) -> Judgment:

@@ -14,8 +14,8 @@ from modeling.model.reward import reward_model_new, reward_model_save
 from modeling.spec import LoraSpec
 from modeling.spec.result import RESULT
 from tests.modeling.conftest import fill, read_events
+from tests.modeling.pairs import preference_rows
 from tests.modeling.stopping import folder_bytes
-from tests.modeling.test_reward import preference_rows
 
 pytestmark = pytest.mark.slow
 DEADLINE_S = 120  # a crowded machine takes half a minute to import torch
