@@ -291,6 +291,8 @@ EXCLUSIONS_S = env.float("EXCLUSIONS_S", 30.0)
 """How often changes of many tasks are looked for whose worker died."""
 QUALITY_REFRESH_S = env.float("QUALITY_REFRESH_S", 60.0)
 """How often projects are looked for whose figures have become old."""
+QUALITY_THIN_S = 3_600.0
+"""How often reports are deleted that nobody looks at any more."""
 
 RUN_RESEND_S = env.float("RUN_RESEND_S", 30.0)
 """A run that is queued longer than this gets a second message."""
@@ -331,6 +333,7 @@ CELERY_BEAT_SCHEDULE = {
         "feedback.task_actions_go_on": TASK_ACTIONS_S,
         "feedback.exclusions_apply": EXCLUSIONS_S,
         "feedback.quality_refresh": QUALITY_REFRESH_S,
+        "feedback.quality_thin": QUALITY_THIN_S,
         "alignment.rounds_advance_all": ROUNDS_ADVANCE_S,
         "alignment.runs_reap": RUN_REAP_S,
         "alignment.deployment_reconcile": RECONCILE_S,

@@ -5,7 +5,7 @@ from celery import shared_task
 from feedback.services import answering, exclusion, quality_computing
 from feedback.services.assignment import assignments_expire
 from feedback.services.erasure import erasures_finish
-from feedback.services.quality import quality_refresh
+from feedback.services.quality import quality_refresh, quality_thin
 from feedback.services.task_action import task_action_run, task_actions_go_on
 
 
@@ -38,6 +38,11 @@ def compute_quality(report_id: int) -> None:
 @shared_task(name="feedback.quality_refresh")
 def refresh_quality() -> None:
     quality_refresh()
+
+
+@shared_task(name="feedback.quality_thin")
+def thin_quality() -> None:
+    quality_thin()
 
 
 @shared_task(name="feedback.task_action")

@@ -7,13 +7,15 @@ import datetime as dt
 
 import structlog
 from django.db import transaction as database
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import TruncDate
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from feedback.dispatch import dispatch
 from feedback.domain.errors import Conflict
 from feedback.domain.states import QualityState
-from feedback.models import Judgment, Project, QualityReport, Transition, User
+from feedback.models import Judgment, Project, QualityReport, Snapshot, Transition, User
 from feedback.selectors.quality import LIVE, report_newest
 from feedback.services.hold import project_hold
 from feedback.services.transition import transition, transition_log
@@ -31,6 +33,8 @@ RESEND_AFTER = dt.timedelta(seconds=30)
 """A report that is queued longer may have lost its message; a second one is refused by the claim."""
 LOST_AFTER = dt.timedelta(minutes=30)
 """Three million judgments are computed in minutes; a report that takes longer has lost its worker."""
+KEPT_WHOLE = dt.timedelta(days=2)
+"""So long every report stays; of each day before, the last one does. A day of judging makes a hundred."""
 MAX_ATTEMPTS = 3
 """A report that loses its worker this often takes the machine's memory with it."""
 _LOST = gettext_noop("Its worker disappeared again and again. Look into the worker's log, and free memory.")
@@ -60,6 +64,25 @@ def quality_refresh() -> None:
     for project in Project.objects.order_by("pk"):
         if _is_due(project, now):
             quality_ask(project=project)
+
+
+def quality_thin() -> int:
+    """Delete what nobody looks at any more, and return how many reports that were. Called periodically.
+
+    What a dataset names stays, and so does what a consensus rests on.
+    """
+    later = QualityReport.objects.filter(
+        project=OuterRef("project"), state=QualityState.COMPUTED, pk__gt=OuterRef("pk"),
+        created_at__date=OuterRef("day"),
+    )  # fmt: skip
+    old = QualityReport.objects.annotate(day=TruncDate("created_at")).filter(
+        Exists(later), created_at__lt=timezone.now() - KEPT_WHOLE, consensuses=None
+    )
+    named = Snapshot.objects.filter(filter__quality_report__isnull=False).values_list(
+        "filter__quality_report", flat=True
+    )
+    n_deleted, _each = old.exclude(state__in=LIVE).exclude(pk__in=list(named)).delete()
+    return n_deleted
 
 
 def _requeue(report: QualityReport) -> None:

@@ -10,18 +10,19 @@ from django.utils import timezone
 from feedback.domain.quality import NOTHING, ConsensusFigures, Histogram, QualityFigures
 from feedback.domain.quality_tables import ESTIMATES, OF_ANNOTATOR
 from feedback.domain.states import QualityState, TaskPurpose
-from feedback.jobs import compute_quality, refresh_quality
+from feedback.jobs import compute_quality, refresh_quality, thin_quality
 from feedback.models import Adjudication, Consensus, Gold, QualityReport, Transition
 from feedback.selectors.quality import report_computed, report_figures
 from feedback.services import quality as asking
 from feedback.services import quality_computing
-from feedback.services.quality import quality_ask, quality_refresh
+from feedback.services.quality import quality_ask, quality_refresh, quality_thin
 from feedback.services.quality_computing import quality_compute
 from feedback.views.quality_texts import METHODS
 from tests.feedback.factories import (
     JudgmentFactory,
     ProjectFactory,
     ResponseFactory,
+    SnapshotFactory,
     SourceFactory,
     TaskFactory,
     TaskItemFactory,
@@ -412,6 +413,29 @@ def test_figures_are_asked_for_once_enough_was_judged_and_the_last_ones_are_old(
     assert project.quality_reports.count() == 2
 
 
+def test_of_a_day_that_is_over_the_last_report_stays_and_what_something_rests_on(project):
+    def reported(days_ago, state=QualityState.COMPUTED):
+        report = QualityReport.objects.create(project=project, state=state)
+        noon = timezone.now().replace(hour=12, minute=0, second=0) - dt.timedelta(days=days_ago)
+        QualityReport.objects.filter(pk=report.pk).update(created_at=noon)
+        return report
+
+    gone, named, rested_on, failed = (reported(9) for _ in range(4))
+    QualityReport.objects.filter(pk=failed.pk).update(state=QualityState.UNCOMPUTED)
+    last = reported(9)
+    failed_last = reported(9, QualityState.UNCOMPUTED)
+    fresh = [reported(1), reported(1)]
+    SnapshotFactory(project=project, filter={"quality_report": named.pk})
+    SnapshotFactory(project=project, filter={"quality_report": None})
+    Consensus.objects.create(task=TaskFactory(project=project), report=rested_on, ranks=[], confidence=1, n_judgments=1)
+
+    assert quality_thin() == 2
+
+    left = set(project.quality_reports.values_list("pk", flat=True))
+    assert left == {report.pk for report in (named, rested_on, last, failed_last, *fresh)}
+    assert gone.pk not in left
+
+
 def test_the_jobs_have_the_names_by_which_they_are_called(settings):
     assert compute_quality.name == asking.JOB
-    assert refresh_quality.name in settings.CELERY_BEAT_SCHEDULE
+    assert {refresh_quality.name, thin_quality.name} <= set(settings.CELERY_BEAT_SCHEDULE)
