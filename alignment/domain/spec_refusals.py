@@ -29,6 +29,9 @@ _FORMS = (  # where two fit, the longer one stands first
     gettext_noop("%(field)s: expected a list."),
     gettext_noop("%(field)s: expected %(kind)s, not %(value)s."),
     gettext_noop("reference 'adapter' needs an adapter to start from."),
+    gettext_noop(
+        "measure_smoothing needs label_smoothing 0 and labels 'hard' or 'weight': others hold the noise already."
+    ),
     gettext_noop("name a judge: a gold function or a held-out reward model."),
     gettext_noop("the judge must not be the optimised reward model."),
 )

@@ -81,7 +81,7 @@ def _from_sharegpt(row: dict[str, Any]) -> dict[str, Any]:
 def _message(turn: Any) -> Any:
     if not isinstance(turn, dict):
         return turn
-    return {"role": SHAREGPT_ROLES.get(turn.get("from")), "content": turn.get("value")}
+    return {"role": SHAREGPT_ROLES.get(str(turn.get("from"))), "content": turn.get("value")}
 
 
 def _judgment(row: dict[str, Any], where: str) -> Judgment:

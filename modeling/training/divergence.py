@@ -9,11 +9,16 @@ N_LAST_STEPS = 5
 """How many steps the final figures average: one batch of answers alone is noisy."""
 
 
-def divergence_refuse(step: int, figures: Mapping[str, float], *, max_kl_nats: float) -> None:
-    """Raises: Refused when a figure is not finite or the policy is too far from its reference."""
+def finite_refuse(step: int, figures: Mapping[str, float]) -> None:
+    """Raises: Refused when a figure is not finite."""
     broken = sorted(name for name, value in figures.items() if not math.isfinite(value))
     if broken:
         raise Refused(f"Training diverged at step {step + 1}: {', '.join(broken)} not finite. Lower learning_rate.")
+
+
+def divergence_refuse(step: int, figures: Mapping[str, float], *, max_kl_nats: float) -> None:
+    """Raises: Refused when a figure is not finite or the policy is too far from its reference."""
+    finite_refuse(step, figures)
     if figures["kl_nats"] > max_kl_nats:
         raise Refused(
             f"Training diverged at step {step + 1}: {figures['kl_nats']:.1f} nats from the reference, the limit is "

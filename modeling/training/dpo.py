@@ -1,141 +1,202 @@
-"""Stage `dpo`: direct preference optimisation by trl's DPOTrainer, on the frozen base with a LoRA adapter.
+"""Stage `dpo`: direct preference optimisation and its family, on the frozen base with a LoRA adapter.
 
-Two things are ours. Pairs are encoded here, so that a cut answer gets no end token and what is too long is skipped and
-counted (trl's way through the chat template would end every answer, and its collator would shorten). And the
-reference's log-probabilities are computed here, each distinct answer once, under the adapter that the spec names: trl
-always takes a continued adapter itself as the reference, and would need the right copy of it again after a resume.
+All pairs of a prompt are in one batch, and each of its distinct answers goes through the model once. What a pair counts
+and how probably its chosen answer is the better one follow from its judgment (`weighting.py`).
+
+Our own loop; the reasons are in docs/adr/0008-offline-policies.md.
 """
 
-from collections.abc import Sequence
+import functools
+import random
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from datasets import Dataset
-from peft import PeftModel
-from transformers import PreTrainedTokenizerFast
-from trl import DPOConfig, DPOTrainer
+import torch
+from torch import Tensor
 
 from modeling.data.fitting import context_length
-from modeling.data.preferences import read_preferences
-from modeling.device import Device, pick_device
+from modeling.data.preferences import Preference, read_preferences
+from modeling.device import pick_device
 from modeling.errors import BadInput
-from modeling.model.adapter_switching import adapter_active
-from modeling.model.adapters import load_adapter, new_adapter, save_adapter
+from modeling.model.adapters import save_adapter
 from modeling.model.base import base_sha256, load_base, load_tokenizer
-from modeling.model.batching import MAX_LOGITS, Example
-from modeling.model.logprobs import causal_lm, sequence_logprobs
+from modeling.model.batching import Example, token_budget
 from modeling.rundir import RunDir
 from modeling.spec import DPOSpec
-from modeling.training.comparisons import Comparison, comparisons_build
-from modeling.training.trainer import train_to_end, trainer_arguments
+from modeling.training.comparisons import Comparison, comparisons_build, comparisons_split, plan_draw
+from modeling.training.offline import OfflineTraining, Sums
+from modeling.training.offline_policy import POLICY, OfflinePolicy
+from modeling.training.preference_losses import PAIR_LOSSES, debiased_targets, expected_losses, smoothed_targets
+from modeling.training.weighting import comparisons_weigh
 
-POLICY = "default"
-N_LAST = 5
-"""Logged points behind the final figures."""
-
-
-class EncodedDPOTrainer(DPOTrainer):
-    """trl's trainer on rows that carry token ids and reference log-probabilities already."""
-
-    def _prepare_dataset(self, dataset: Dataset, *_args: Any, **_kwargs: Any) -> Dataset:
-        return dataset
-
-    def _precompute_ref_logps(self, dataset: Dataset, *_args: Any, **_kwargs: Any) -> Dataset:
-        return dataset
+MAX_SMOOTHING = 0.49
+"""With half of the labels flipped there is nothing to learn, and `robust` would divide by nothing."""
 
 
 def run(spec: DPOSpec, run: RunDir) -> dict[str, Any]:
     """Train and save the policy's adapter. Raises: BadInput, Refused, Stopped."""
     device, tokenizer = pick_device(), load_tokenizer(spec.base)
-    preferences = list(read_preferences(spec.preferences))
-    if not preferences:
-        raise BadInput("There are no preferences to train on: rank some answers first.")
-    base, sha256 = load_base(spec.base, device, quantize=spec.lora.quantize), base_sha256(spec.base)
+    preferences, n_elsewhere = _of_dimension(list(read_preferences(spec.preferences)), spec.dimension)
+    base, sha256 = load_base(spec.base, device), base_sha256(spec.base)
     max_length = min(spec.max_length, context_length(base))
     comparisons, n_skipped = comparisons_build(preferences, tokenizer, max_length=max_length)
     if n_skipped:
         run.message(f"Skipped {n_skipped} of {len(preferences)} pairs: longer than {max_length} tokens or empty.")
-    if spec.adapter:
-        model = load_adapter(base, spec.adapter, name=POLICY, trainable=True, base_sha256=sha256)
-    else:
-        model = new_adapter(base, spec.lora, name=POLICY, seed=spec.seed)
-    rows = encoded_rows(comparisons, _reference_logprobs(model, comparisons, spec, device))
-    trainer = _trainer(spec, run, device, model, tokenizer, rows)
-    train_to_end(trainer, run, checkpoint_every_s=spec.checkpoint_every_s)
-    save_adapter(model, run.artifact("adapter"), name=POLICY, base_sha256=sha256)
-    counts = {"n_pairs": len(rows), "n_pairs_skipped": n_skipped, "n_prompts": len(comparisons)}
-    return counts | _final_figures(trainer.state.log_history)
+    comparisons, n_weightless = comparisons_weigh(comparisons, spec.labels)
+    train, held_out = comparisons_hold_out(comparisons, share=spec.heldout_share, seed=spec.seed)
+    smoothing = smoothing_measure(train) if spec.measure_smoothing else spec.label_smoothing
+    examples = (example for comparison in comparisons for example in comparison.examples)
+    policy = OfflinePolicy(spec, base, device, examples, base_sha256=sha256)
+    plan = plan_draw(train, epochs=spec.epochs, batch_pairs=spec.batch_pairs, seed=f"dpo-{spec.seed}")
+    training = OfflineTraining(spec, run, policy, PairObjective(spec, policy, smoothing=smoothing), plan)
+    figures = training.train()
+    if held_out:
+        figures |= training.measure(held_out)
+    prompts = (comparison.examples[0].prompt for comparison in train)
+    figures["final_kl_nats"] = policy.kl_measure(prompts, tokenizer)
+    save_adapter(policy.model, run.artifact("adapter"), name=POLICY, base_sha256=sha256)
+    return figures | {
+        "n_pairs": sum(len(comparison.pairs) for comparison in train),
+        "n_pairs_heldout": sum(len(comparison.pairs) for comparison in held_out),
+        "n_pairs_skipped": n_skipped,
+        "n_pairs_weightless": n_weightless,
+        "n_pairs_of_other_dimensions": n_elsewhere,
+        "n_prompts": len(train),
+        "label_smoothing": smoothing,
+    }
 
 
-def encoded_rows(
-    comparisons: Sequence[Comparison], reference_logprobs: dict[tuple[str, Example], float]
-) -> list[dict[str, Any]]:
-    """Return one row per pair in the columns that trl's collator takes."""
-    rows = []
-    for comparison in comparisons:
-        for pair in comparison.pairs:
-            chosen, rejected = comparison.examples[pair.winner], comparison.examples[pair.loser]
-            rows.append(
-                {
-                    "prompt_ids": list(chosen.prompt),
-                    "chosen_ids": list(chosen.answer),
-                    "rejected_ids": list(rejected.answer),
-                    "ref_chosen_logps": reference_logprobs[comparison.key, chosen],
-                    "ref_rejected_logps": reference_logprobs[comparison.key, rejected],
-                }
-            )
-    return rows
+@dataclass(frozen=True)
+class PairPart:
+    """Answers that go through the model together, and the P pairs among them."""
+
+    examples: list[Example]
+    lengths: Tensor  # (B,), of the answers
+    winners: list[int]
+    losers: list[int]
+    weights: Tensor  # (P,), as targets
+    targets: Tensor
+    n_batch_pairs: int
 
 
-def pairs_at_once(batch_pairs: int, *, longest: int, vocab_size: int) -> int:
-    """Return how many pairs one pass may hold: the largest divisor of the batch whose logits fit, at least one.
+class PairObjective:
+    """The loss of judged pairs under a policy."""
 
-    trl computes the logits of whole padded conversations, so 32 pairs of 2,048 tokens would need gigabytes.
+    def __init__(self, spec: DPOSpec, policy: OfflinePolicy, *, smoothing: float) -> None:
+        self.spec, self.policy = spec, policy
+        adjusted = debiased_targets if spec.loss == "robust" else smoothed_targets
+        self.adjusted = functools.partial(adjusted, smoothing=smoothing)
+
+    def parts(self, batch: list[Comparison]) -> list[PairPart]:
+        """Cut a batch by tokens, prompts kept whole where they fit."""
+        n_pairs = sum(len(comparison.pairs) for comparison in batch)
+        groups = comparisons_split(batch, max_tokens=token_budget(self.policy.device))
+        return [_part(group, n_batch_pairs=n_pairs, device=self.policy.device.torch_device) for group in groups]
+
+    def part_loss(self, part: PairPart) -> tuple[Tensor, Sums]:
+        """Return the part's weighted losses over the number of the batch's pairs, and its sums."""
+        logprobs_B, lengths_B = self.policy.logprobs(part.examples), part.lengths
+        log_ratios_B = logprobs_B - self.policy.reference_logprobs(part.examples)
+        losses_P = self._pair_losses(part, log_ratios_B / lengths_B if self.spec.loss == "ipo" else log_ratios_B)
+        if self.spec.sft_coef:
+            means_B = logprobs_B / lengths_B
+            likely_P = part.targets * means_B[part.winners] + (1 - part.targets) * means_B[part.losers]
+            losses_P = losses_P - self.spec.sft_coef * likely_P
+        loss = (part.weights * losses_P).sum()
+        return loss / part.n_batch_pairs, _sums(part, loss.detach(), log_ratios_B.detach())
+
+    def _pair_losses(self, part: PairPart, log_ratios_B: Tensor) -> Tensor:
+        return expected_losses(
+            PAIR_LOSSES[self.spec.loss], log_ratios_B[part.winners], log_ratios_B[part.losers],
+            self.adjusted(part.targets), beta=self.spec.beta,
+        )  # fmt: skip
+
+    def figures(self, sums: Sums) -> dict[str, float]:
+        """Return loss, share of pairs told apart, margin (times beta, as trl's) and both sides' log-ratios in nats."""
+        n_pairs = sums["pairs"]
+        return {
+            "loss": sums["loss"] / sums["weight"],
+            "accuracy": sums["right"] / max(sums["decided"], 1),
+            "margin": self.spec.beta * (sums["chosen"] - sums["rejected"]) / n_pairs,
+            "chosen_nats": sums["chosen"] / n_pairs,
+            "rejected_nats": sums["rejected"] / n_pairs,
+        }
+
+
+def comparisons_hold_out(
+    comparisons: Sequence[Comparison], *, share: float, seed: int
+) -> tuple[list[Comparison], list[Comparison]]:
+    """Return (to train on, held out), prompts kept whole; a share above 0 holds out at least one prompt.
+
+    Raises: BadInput when nothing is left to train on.
     """
-    fitting = MAX_LOGITS // (2 * longest * vocab_size)
-    return max((n for n in range(1, batch_pairs + 1) if batch_pairs % n == 0 and n <= fitting), default=1)
+    if not share:
+        return list(comparisons), []
+    keys = sorted(comparison.key for comparison in comparisons)
+    n_held_out = max(1, round(share * len(keys)))
+    if n_held_out >= len(keys):
+        raise BadInput(f"Holding out {n_held_out} of {len(keys)} prompts leaves none to train on: lower heldout_share.")
+    chosen = set(random.Random(f"heldout-{seed}").sample(keys, n_held_out))  # noqa: S311 - a seeded draw, not a secret
+    kept = [comparison for comparison in comparisons if comparison.key not in chosen]
+    return kept, [comparison for comparison in comparisons if comparison.key in chosen]
 
 
-def _reference_logprobs(
-    model: PeftModel, comparisons: Sequence[Comparison], spec: DPOSpec, device: Device
-) -> dict[tuple[str, Example], float]:
-    """Return log p(answer) under the reference; a resumed run starts from the same adapter and finds the same."""
-    keys = [(comparison.key, example) for comparison in comparisons for example in comparison.examples]
-    model.eval()
-    with adapter_active(model, POLICY if spec.reference == "adapter" else None):
-        logprobs_N = sequence_logprobs(model, [example for _, example in keys], device)
-    model.set_adapter(POLICY)
-    return dict(zip(keys, logprobs_N.tolist(), strict=True))
+def smoothing_measure(comparisons: Sequence[Comparison]) -> float:
+    """Return the share of flipped labels that the annotators' reliabilities tell, over pairs where one is known.
+
+    Raises: BadInput when none is known, or when the labels are no better than coins.
+    """
+    judgments = [pair.judgment for comparison in comparisons for pair in comparison.pairs if not pair.judgment.tie]
+    known = [judgment.reliability for judgment in judgments if judgment.reliability is not None]
+    if not known:
+        raise BadInput("No pair says how reliable its annotator is: give label_smoothing a value.")
+    smoothing = 1 - statistics.fmean(known)
+    if smoothing >= MAX_SMOOTHING:
+        raise BadInput(
+            f"The annotators are right in {1 - smoothing:.2f} of pairs, hardly better than coins: collect others."
+        )
+    return smoothing
 
 
-def _trainer(
-    spec: DPOSpec,
-    run: RunDir,
-    device: Device,
-    model: PeftModel,
-    tokenizer: PreTrainedTokenizerFast,
-    rows: list[dict[str, Any]],
-) -> DPOTrainer:
-    longest = max(len(row["prompt_ids"]) + max(len(row["chosen_ids"]), len(row["rejected_ids"])) for row in rows)
-    vocab_size = causal_lm(model).config.get_text_config().vocab_size
-    n_at_once = pairs_at_once(spec.batch_pairs, longest=longest, vocab_size=vocab_size)
-    config = DPOConfig(
-        **trainer_arguments(run, device, seed=spec.seed),
-        per_device_train_batch_size=n_at_once,
-        gradient_accumulation_steps=spec.batch_pairs // n_at_once,
-        num_train_epochs=spec.epochs,
-        learning_rate=spec.learning_rate,
-        beta=spec.beta,
-        loss_type=["sigmoid"],
-        max_length=None,  # what is too long was skipped
-        precompute_ref_log_probs=True,
-        disable_dropout=False,
-    )
-    return EncodedDPOTrainer(
-        model=model, args=config, train_dataset=Dataset.from_list(rows), processing_class=tokenizer
-    )
+def _of_dimension(preferences: list[Preference], dimension: str) -> tuple[list[Preference], int]:
+    if not preferences:
+        raise BadInput("There are no preferences to train on: rank some answers first.")
+    kept = [row for row in preferences if row.judgment.dimension == dimension]
+    if not kept:
+        known = ", ".join(sorted({repr(row.judgment.dimension) for row in preferences}))
+        raise BadInput(f"No pair was judged for dimension {dimension!r}; there are {known}.")
+    return kept, len(preferences) - len(kept)
 
 
-def _final_figures(history: Sequence[dict[str, Any]]) -> dict[str, float]:
-    steps = [entry for entry in history if "rewards/accuracies" in entry][-N_LAST:]
-    names = {"loss": "final_loss", "rewards/accuracies": "final_accuracy", "rewards/margins": "final_margin"}
-    return {new: sum(entry[old] for entry in steps) / len(steps) for old, new in names.items() if steps}
+def _part(group: Sequence[Comparison], *, n_batch_pairs: int, device: torch.device) -> PairPart:
+    examples: list[Example] = []
+    winners, losers, pairs = [], [], []
+    for comparison in group:
+        winners += [len(examples) + pair.winner for pair in comparison.pairs]
+        losers += [len(examples) + pair.loser for pair in comparison.pairs]
+        pairs += comparison.pairs
+        examples += comparison.examples
+
+    def tensor(values: Iterable[float]) -> Tensor:
+        return torch.tensor(list(values), dtype=torch.float64, device=device)
+
+    return PairPart(
+        examples, tensor(len(example.answer) for example in examples), winners, losers,
+        tensor(pair.weight for pair in pairs), tensor(pair.target for pair in pairs), n_batch_pairs,
+    )  # fmt: skip
+
+
+def _sums(part: PairPart, loss: Tensor, log_ratios_B: Tensor) -> Sums:
+    chosen_P, rejected_P = log_ratios_B[part.winners], log_ratios_B[part.losers]
+    sides_P = torch.sign(part.targets - 0.5)  # 0 for a tie, -1 where all judgments together say the opposite
+    return {
+        "loss": float(loss),
+        "weight": float(part.weights.sum()),
+        "pairs": len(part.winners),
+        "decided": int((sides_P != 0).sum()),
+        "right": int((sides_P * (chosen_P - rejected_P) > 0).sum()),
+        "chosen": float(chosen_P.sum()),
+        "rejected": float(rejected_P.sum()),
+    }

@@ -2,7 +2,8 @@ import pytest
 
 from modeling.data.preferences import Preference
 from modeling.errors import BadInput
-from modeling.training.comparisons import batches_draw, comparisons_build, plan_draw
+from modeling.training import comparisons as module
+from modeling.training.comparisons import batches_draw, comparisons_build, comparisons_split, plan_draw
 
 
 def preference(chosen, rejected, prompt_id="p", **more):
@@ -68,3 +69,23 @@ def test_a_plan_of_half_an_epoch_has_half_the_batches(tokenizer):
     whole = plan_draw(comparisons, epochs=2, batch_pairs=2, seed="s")
     assert len(whole) == 8
     assert [item.key for batch in whole[:4] for item in batch] != [item.key for batch in whole[4:] for item in batch]
+
+
+def test_a_batch_is_cut_by_tokens_with_prompts_kept_whole(tokenizer):
+    rows = [preference("a " * (i + 1), answer, prompt_id=f"p{i}") for i in range(4) for answer in ("b", "c")]
+    comparisons, _ = comparisons_build(rows, tokenizer, max_length=64)
+    longest = max(len(example) for comparison in comparisons for example in comparison.examples)
+    groups = comparisons_split(comparisons[::-1], max_tokens=6 * longest)
+    assert [[comparison.key for comparison in group] for group in groups] == [["p0", "p1"], ["p2", "p3"]]
+    assert len(comparisons_split(comparisons, max_tokens=1)) == 4
+
+
+def test_a_prompt_too_long_for_one_pass_is_gone_through_pair_by_pair(tokenizer, monkeypatch):
+    rows = [preference("a", "b"), preference("c", "a"), preference("a", "b")]
+    comparisons, _ = comparisons_build(rows, tokenizer, max_length=64)
+    whole = comparisons[0]
+    monkeypatch.setattr(module, "MAX_TOKENS_OF_PROMPT", 1)
+    pieces = [piece for group in comparisons_split(comparisons, max_tokens=1_000) for piece in group]
+    assert [won(piece) for piece in pieces] == [[(0, 1)]] * 3
+    expected = [[whole.examples[pair.winner], whole.examples[pair.loser]] for pair in whole.pairs]
+    assert sorted(map(str, (piece.examples for piece in pieces))) == sorted(map(str, expected))

@@ -6,6 +6,7 @@ from modeling.data.dialogues import read_dialogues
 from modeling.data.preferences import read_preferences
 from modeling.data.prompts import read_prompts
 from modeling.data.texts import read_documents, read_plain_texts
+from modeling.data.unpaired import read_verdicts
 from modeling.errors import BadInput
 from modeling.spec import FileRef
 
@@ -100,9 +101,42 @@ def test_dialogues_come_from_conversations_and_from_alpaca(write, write_jsonl):
     ]
     files = [write_jsonl([{"messages": [ASK, SAY]}]), write(json.dumps(alpaca), "alpaca.json")]
     conversation, with_input, without = read_dialogues(files)
-    assert (conversation.prompt, conversation.answer, conversation.cut) == ((ASK,), "Because.", False)
-    assert with_input.prompt[0]["content"] == "Add.\n\n1 2"
-    assert (without.prompt[0]["content"], without.answer) == ("Hi.", "Ho.")
+    assert (conversation.messages, conversation.learn, conversation.cut) == ((ASK, SAY), (1,), False)
+    assert [message["content"] for message in with_input.messages] == ["Add.\n\n1 2", "3"]
+    assert [message["content"] for message in without.messages] == ["Hi.", "Ho."]
+
+
+def test_a_conversation_teaches_every_answer_that_is_not_marked_and_a_demonstration_its_completion(write_jsonl):
+    system, silent = {"role": "system", "content": "Be brief."}, {**SAY, "weight": 0}
+    rows = [
+        {"messages": [system, ASK, SAY, ASK, SAY]},
+        {"messages": [system, ASK, silent, ASK, SAY]},
+        {"prompt": [system, ASK, SAY, ASK], "completion": [SAY], "weight": 0.5},
+        {"messages": [ASK, silent]},
+    ]
+    every, last, completion, nothing = read_dialogues([write_jsonl(rows)])
+    assert [dialogue.learn for dialogue in (every, last, completion, nothing)] == [(2, 4), (4,), (4,), ()]
+    assert [dialogue.weight for dialogue in (every, last, completion)] == [1.0, 1.0, 0.5]
+    assert last.messages[2] == SAY
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"messages": [ASK, {**SAY, "weight": 2}]}, "must be 0"),
+        ({"messages": [ASK, SAY], "weight": -1}, "not negative"),
+        ({"prompt": [ASK], "completion": [ASK]}, "must be of the assistant"),
+        ({"prompt": [SAY], "completion": [SAY]}, "must be of the user"),
+    ],
+)
+def test_marks_and_demonstrations_that_make_no_sense_are_refused(write_jsonl, row, reason):
+    with pytest.raises(BadInput, match=reason):
+        list(read_dialogues([write_jsonl([row])]))
+
+
+def test_demonstrations_are_documents_too(write_jsonl):
+    (document,) = read_documents(write_jsonl([{"prompt": [ASK], "completion": [SAY]}]))
+    assert document.messages == (ASK, SAY)
 
 
 def test_a_dialogue_without_an_answer_or_a_question_is_refused(write_jsonl):
@@ -110,3 +144,57 @@ def test_a_dialogue_without_an_answer_or_a_question_is_refused(write_jsonl):
         list(read_dialogues([write_jsonl([{"messages": [ASK]}])]))
     with pytest.raises(BadInput, match="needs a question"):
         list(read_dialogues([write_jsonl([{"messages": [SAY]}])]))
+
+
+def test_a_preference_reads_sharegpts_turns(write):
+    row = {
+        "conversations": [{"from": "system", "value": "Be kind."}, {"from": "human", "value": "Why?"}],
+        "chosen": {"from": "gpt", "value": "Because."},
+        "rejected": {"from": "gpt", "value": "No"},
+    }
+    (pair,) = read_preferences([write(json.dumps([row]), "pairs.json")])
+    assert pair.prompt == ({"role": "system", "content": "Be kind."}, ASK)
+    assert (pair.chosen, pair.rejected) == ("Because.", "No")
+    with pytest.raises(BadInput, match="row 1: prompt.0. needs a role"):
+        list(read_preferences([write(json.dumps([row | {"conversations": [{"value": "x"}]}]), "pairs.json")]))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("[{", "line 1: this is not JSON"),
+        ("{}", "expected a list of objects, not dict"),
+        ("[3]", "row 1: expected an obj"),
+    ],
+)
+def test_a_list_that_is_not_one_is_refused(write, content, reason):
+    with pytest.raises(BadInput, match=reason):
+        list(read_preferences([write(content, "pairs.json")]))
+
+
+def test_verdicts_come_in_trls_and_in_llama_factorys_shape(write, write_jsonl):
+    rows = [
+        {"prompt": [ASK], "completion": [SAY], "label": True, "weight": 0.5},
+        {"prompt": [ASK], "completion": [SAY], "label": False, "cut": True},
+    ]
+    good, bad = read_verdicts([write_jsonl(rows)])
+    assert (good.prompt, good.answer, good.good, good.weight, good.cut) == ((ASK,), "Because.", True, 0.5, False)
+    assert (bad.good, bad.weight, bad.cut) == (False, 1.0, True)
+    (other,) = read_verdicts([write(json.dumps([{"messages": [ASK, SAY], "label": False}]), "kto.json")])
+    assert (other.prompt, other.answer, other.good) == ((ASK,), "Because.", False)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"label": 1}, "'label' must be true or false"),
+        ({"weight": -1}, "'weight' must be a number that is not negative"),
+        ({"completion": [ASK]}, "the last of 'completion' must be of the assistant"),
+        ({"completion": [SAY, SAY]}, "earlier turns belong to 'prompt'"),
+        ({"messages": [SAY]}, "needs a question"),
+    ],
+)
+def test_a_verdict_that_cannot_be_read_is_refused(write_jsonl, change, reason):
+    row = {"prompt": [ASK], "completion": [SAY], "label": True} | change
+    with pytest.raises(BadInput, match=reason):
+        list(read_verdicts([write_jsonl([row])]))

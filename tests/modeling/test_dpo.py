@@ -5,18 +5,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from modeling.errors import BadInput, Stopped
+from modeling.data.preferences import Judgment
+from modeling.errors import BadInput, Refused, Stopped
 from modeling.model.adapters import load_adapter, new_adapter, save_adapter
 from modeling.model.base import base_sha256, load_base
 from modeling.model.batching import Example
 from modeling.model.logprobs import sequence_logprobs
 from modeling.rundir import RunDir
-from modeling.spec import DPOSpec, LoraSpec
+from modeling.spec import DPOSpec, LabelSpec, LoraSpec, SpecError
 from modeling.training import dpo
 from modeling.training.comparisons import Comparison, Pair
 from tests.modeling.conftest import read_events
+from tests.modeling.pairs import preference_rows
 from tests.modeling.stopping import StoppingRunDir, folder_bytes
-from tests.modeling.test_reward import preference_rows
 
 
 @pytest.fixture
@@ -69,18 +70,10 @@ def test_a_continued_adapter_is_measured_from_the_reference_that_the_spec_names(
     assert distance < 1e-3 if reference == "adapter" else distance > 2e-3
 
 
-def test_rows_carry_each_answers_own_tokens_and_reference():
-    cut, finished = Example((1, 2), (7, 8)), Example((1, 2), (7, 8, 5))
-    rows = dpo.encoded_rows([Comparison("p", [cut, finished], [Pair(1, 0)])], {("p", cut): -2.5, ("p", finished): -3.5})
-    assert rows == [
-        {
-            "prompt_ids": [1, 2],
-            "chosen_ids": [7, 8, 5],
-            "rejected_ids": [7, 8],
-            "ref_chosen_logps": -3.5,
-            "ref_rejected_logps": -2.5,
-        }
-    ]
+def described(pairs):
+    """A comparison of two answers with a judged pair for each (winner, judgment)."""
+    examples = [Example((1, 2), (7, 8)), Example((1, 2), (7, 8, 5))]
+    return Comparison("p", examples, [Pair(winner, 1 - winner, judgment) for winner, judgment in pairs])
 
 
 @pytest.mark.parametrize("continued", [False, True])
@@ -124,15 +117,87 @@ def test_no_preferences_are_bad_input(spec, run_dir, write_jsonl):
         dpo.run(dataclasses.replace(spec, preferences=(write_jsonl([], "none.jsonl"),)), run_dir)
 
 
-def test_long_pairs_are_gone_through_in_parts_of_the_batch():
-    assert dpo.pairs_at_once(32, longest=256, vocab_size=1_536) == 32
-    assert dpo.pairs_at_once(32, longest=2_048, vocab_size=4_096) == 4  # 2^26 logits = 4 pairs of 2 * 2,048 * 4,096
-    assert dpo.pairs_at_once(6, longest=2_048, vocab_size=4_096) == 3  # a part divides the batch
-    assert dpo.pairs_at_once(32, longest=2_048, vocab_size=50_000) == 1
-
-
 def test_going_through_a_batch_in_parts_changes_no_step(spec, tmp_path, monkeypatch):
     dpo.run(spec, whole := RunDir(tmp_path / "whole"))
-    monkeypatch.setattr(dpo, "MAX_LOGITS", 1)
+    monkeypatch.setattr(dpo, "token_budget", lambda _device: 1)
     dpo.run(spec, parts := RunDir(tmp_path / "parts"))
     assert losses(parts) == pytest.approx(losses(whole), abs=2e-3)
+
+
+@pytest.mark.parametrize("change", [
+    {"label_smoothing": 0.2}, {"loss": "robust", "label_smoothing": 0.2}, {"loss": "ipo"}, {"loss": "hinge"},
+    {"loss": "apo_zero"}, {"loss": "apo_down"}, {"sft_coef": 0.5},
+])  # fmt: skip
+def test_every_member_of_the_family_trains_and_takes_a_way_of_its_own(spec, tmp_path, change):
+    dpo.run(spec, plain := RunDir(tmp_path / "plain"))
+    metrics = dpo.run(dataclasses.replace(spec, **change), other := RunDir(tmp_path / "other"))
+    assert folder_bytes(other.artifact("adapter")) != folder_bytes(plain.artifact("adapter"))
+    assert losses(other)[-1] < losses(other)[0]
+    assert metrics["final_accuracy"] > 0.9 or change == {"loss": "apo_down"}
+
+
+def test_label_smoothing_is_measured_from_the_annotators(spec, run_dir, write_jsonl):
+    rows = [row | {"reliability": (0.9, 0.7, None)[i % 3]} for i, row in enumerate(preference_rows(12))]
+    noisy = dataclasses.replace(
+        spec, preferences=(write_jsonl(rows, "noisy.jsonl"),), measure_smoothing=True, labels=LabelSpec(source="hard")
+    )
+    assert dpo.run(noisy, run_dir)["label_smoothing"] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("reliability", "reason"), [(None, "give label_smoothing"), (0.505, "hardly better than coins")]
+)
+def test_smoothing_that_cannot_be_measured_is_bad_input(reliability, reason):
+    with pytest.raises(BadInput, match=reason):
+        dpo.smoothing_measure([described([(0, Judgment(reliability=reliability))])])
+
+
+def test_a_specification_does_not_allow_for_the_same_noise_twice(spec):
+    for change in ({"label_smoothing": 0.1}, {"labels": LabelSpec(source="reliability")}):
+        with pytest.raises(SpecError, match="hold the noise already"):
+            dataclasses.replace(
+                spec, **{"labels": LabelSpec(source="hard"), "measure_smoothing": True} | change
+            ).validate()
+
+
+def test_prompts_are_held_out_whole_and_measured(spec, run_dir):
+    metrics = dpo.run(dataclasses.replace(spec, heldout_share=0.25), run_dir)
+    assert (metrics["n_pairs"], metrics["n_pairs_heldout"], metrics["n_prompts"]) == (12, 4, 12)
+    assert metrics["heldout_accuracy"] > 0.9
+    assert metrics["heldout_loss"] < math.log(2)
+
+
+def test_a_share_that_leaves_nothing_to_train_on_is_bad_input():
+    with pytest.raises(BadInput, match="lower heldout_share"):
+        dpo.comparisons_hold_out([described([(0, Judgment())])], share=0.1, seed=0)
+
+
+def test_the_final_kl_is_what_sampling_from_the_policy_says(spec, run_dir, loud_base):
+    metrics = dpo.run(dataclasses.replace(spec, base=str(loud_base)), run_dir)
+    assert 0 < metrics["final_kl_nats"] < 30
+
+
+def test_a_policy_that_ran_away_is_refused(spec, run_dir, loud_base):
+    with pytest.raises(Refused, match=r"nats from its reference, the limit is 0\.01.*Raise beta"):
+        dpo.run(dataclasses.replace(spec, base=str(loud_base), max_kl_nats=0.01), run_dir)
+
+
+def test_a_loss_that_is_not_a_number_ends_the_run(spec, run_dir, monkeypatch):
+    monkeypatch.setitem(dpo.PAIR_LOSSES, "sigmoid", lambda chosen, _rejected, _beta: chosen * math.nan)
+    with pytest.raises(Refused, match=r"step 1: .*loss.*not finite"):
+        dpo.run(spec, run_dir)
+
+
+def test_only_the_dimension_asked_for_is_trained_on(spec, run_dir, write_jsonl):
+    rows = preference_rows(16)
+    file = write_jsonl([row | {"dimension": "tone" if i % 4 else ""} for i, row in enumerate(rows)], "two.jsonl")
+    metrics = dpo.run(dataclasses.replace(spec, preferences=(file,), dimension="tone"), run_dir)
+    assert (metrics["n_pairs"], metrics["n_pairs_of_other_dimensions"]) == (12, 4)
+    with pytest.raises(BadInput, match="'humour'; there are '', 'tone'"):
+        dpo.run(dataclasses.replace(spec, preferences=(file,), dimension="humour"), run_dir)
+
+
+def test_pairs_of_suspected_annotators_are_left_out_and_counted(spec, run_dir, write_jsonl):
+    rows = [row | {"weight": i % 2} for i, row in enumerate(preference_rows(16))]
+    metrics = dpo.run(dataclasses.replace(spec, preferences=(write_jsonl(rows, "weighed.jsonl"),)), run_dir)
+    assert (metrics["n_pairs"], metrics["n_pairs_weightless"]) == (8, 8)
