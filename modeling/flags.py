@@ -1,6 +1,7 @@
 """A stage's specification from `spec.json` and flags: `--field value`, `--lora.rank 8`, files as plain paths."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import re
@@ -13,8 +14,8 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 
 from modeling.errors import BadInput
 from modeling.rundir import RunDir, write_json
-from modeling.spec import STAGES, FileRef, Spec, spec_from_json
-from modeling.spec.base import pin_files
+from modeling.spec import STAGES, FileRef, RewardSource, Spec, spec_from_json
+from modeling.spec.base import build, pin_files
 from modeling.spec.result import SPEC
 
 _registry = ConstructorRegistry()
@@ -31,6 +32,26 @@ def _file_from_path(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[FileRef
         is_instance=lambda value: isinstance(value, FileRef),
         str_from_instance=lambda file: [file.path],
     )
+
+
+@_registry.primitive_rule
+def _reward_source_from_json(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[RewardSource] | None:
+    if info.type is not RewardSource:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="JSON",
+        instance_from_str=lambda args: build(RewardSource, _json_of(args[0]), "rewards"),
+        is_instance=lambda value: isinstance(value, RewardSource),
+        str_from_instance=lambda source: [json.dumps(dataclasses.asdict(source))],
+    )
+
+
+def _json_of(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise BadInput(f'{text} is not JSON: write a reward source like {{"model": "DIR"}}.') from error
 
 
 def spec_from_command(stage: str, flags: Sequence[str], run: RunDir) -> Spec:

@@ -18,6 +18,8 @@ class Prompt:
     group: str
     split: str
     tags: tuple[str, ...]
+    answer: str = ""
+    """The expected answer, where there is one that can be checked."""
 
     @property
     def text(self) -> str:
@@ -40,4 +42,5 @@ def read_prompts(file: FileRef) -> Iterator[Prompt]:
             group=text_of(row, "group", where) if row.get("group") is not None else str(id_),
             split=text_of(row, "split", where) if row.get("split") is not None else "",
             tags=tuple(map(str, tags)),
+            answer=text_of(row, "answer", where) if row.get("answer") is not None else "",
         )

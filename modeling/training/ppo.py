@@ -1,8 +1,11 @@
 """Stage `ppo`: proximal policy optimisation with a value function, a KL penalty on every token and clipped losses.
 
-Policy, value function, reference and reward model are adapters and heads on one frozen base in memory. Policy and value
-function share no parameter, so each has its gradients, its clipping and its learning rate, and an update is all of
-the one and then all of the other.
+Policy, reference, value function and reward model are adapters and heads on one frozen base in memory. A step samples
+answers, reads them once under the reference and once under the reward model, and updates the policy by passes through
+the model; the value function learns from what the reference's pass left. Policy and value function share no parameter,
+so each has its gradients, its clipping and its learning rate.
+
+The old policy's log-probabilities are those that the sampler drew by: no pass computes them again.
 
 Everything random follows from (seed, step), so a checkpoint is both sets of parameters, the optimizer, the KL
 coefficient and the spread of the scores, and a resumed run ends in the same bytes. Nothing is dropped out: the ratio of
@@ -19,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from peft import PeftModel
 from torch import Tensor
 
 from modeling.data.fitting import context_length
@@ -29,16 +33,16 @@ from modeling.model.batching import pack, token_budget
 from modeling.model.cores import backward_parts
 from modeling.model.logprobs import answer_logprobs, causal_lm
 from modeling.model.recomputing import activations_recomputed
-from modeling.model.reward import RewardModel, reward_model_load
 from modeling.rundir import RunDir
 from modeling.sampling.sampler import Sampler
 from modeling.spec import PPOSpec
 from modeling.training.checkpoints import Checkpoints
 from modeling.training.control import RunningSpread, kl_coef_next
 from modeling.training.divergence import divergence_refuse, final_figures
-from modeling.training.experience import Experience, experience_gather
+from modeling.training.experience import Experience, experience_gather, tokens_spread
 from modeling.training.losses import approximate_kl, clipped_policy_loss, clipped_value_loss
 from modeling.training.mix import PretrainingMix
+from modeling.training.rewards import Rewards, rewards_load
 from modeling.training.rollouts import (
     POLICY,
     PromptPool,
@@ -53,9 +57,11 @@ from modeling.training.rollouts import (
 from modeling.training.schedule import warm_linear
 from modeling.training.snapshots import Snapshots
 from modeling.training.state import optimizer_for, trainable_parameters
-from modeling.training.value import VALUE, ValueModel
+from modeling.training.value import ValueHead
 
 MAX_GRAD_NORM = 1.0
+VALUE_STEPS = 8
+"""Of the value function in each update: enough to follow the policy, and cheap."""
 SAMPLE_EVERY_STEPS = 10
 """How often a sampled answer is shown to the person who watches."""
 
@@ -65,19 +71,19 @@ Minibatch = list[list[int]]
 
 def run(spec: PPOSpec, run: RunDir) -> dict[str, Any]:
     """Train and save the policy's adapter. Raises: BadInput, Refused, Stopped."""
-    device = pick_device(bf16_on_cpu=spec.bf16_on_cpu)
+    device = pick_device()
     tokenizer = load_tokenizer(spec.base)
     prompts = prompts_train_split(spec)
-    base, sha256 = load_base(spec.base, device, quantize=spec.lora.quantize), base_sha256(spec.base)
+    base, sha256 = load_base(spec.base, device), base_sha256(spec.base)
     pool = prompt_pool(spec, run, prompts, tokenizer, base)
     mix = PretrainingMix(spec, base, tokenizer, device, context=context_length(base)) if spec.mix else None
     model = policy_load(spec, base, base_sha256=sha256)
     policy = trainable_parameters(model)
-    value = ValueModel(model, spec.lora, device, seed=spec.seed)
-    reward = reward_model_load(model, spec.reward, device, base_sha256=sha256)
+    value = ValueHead(base.get_output_embeddings().weight.shape[1], device, seed=spec.seed)
+    rewards = rewards_load(spec, model, pool.prompts, device, base_sha256=sha256)
     snapshots = policy_snapshots(spec, run, model, base_sha256=sha256)
     sampler = Sampler(model, tokenizer, device)
-    metrics = PPOTraining(spec, run, reward, sampler, pool, policy, value, mix=mix, snapshots=snapshots).train()
+    metrics = PPOTraining(spec, run, rewards, sampler, pool, policy, value, mix=mix, snapshots=snapshots).train()
     snapshots.publish()
     save_adapter(model, run.artifact("adapter"), name=POLICY, base_sha256=sha256)
     return metrics | {"n_prompts_skipped": pool.n_skipped}
@@ -120,17 +126,18 @@ class PPOTraining:
         self,
         spec: PPOSpec,
         run: RunDir,
-        reward: RewardModel,
+        rewards: Rewards,
         sampler: Sampler,
         pool: PromptPool,
         policy: dict[str, Tensor],
-        value: ValueModel,
+        value: ValueHead,
         *,
         mix: PretrainingMix | None,
         snapshots: Snapshots,
     ) -> None:
-        self.spec, self.run, self.reward, self.sampler, self.pool = spec, run, reward, sampler, pool
-        self.model, self.device = reward.model, reward.device
+        assert isinstance(sampler.model, PeftModel)
+        self.spec, self.run, self.rewards, self.sampler, self.pool = spec, run, rewards, sampler, pool
+        self.model, self.device = sampler.model, sampler.device
         self.policy, self.value, self.mix, self.snapshots = policy, value, mix, snapshots
         self.optimizer = optimizer_for(policy, learning_rate=spec.learning_rate)
         self.optimizer.add_param_group({"params": list(value.parameters.values())})
@@ -167,8 +174,8 @@ class PPOTraining:
         stream = step_stream("ppo", self.spec.seed, step)
         answers = answers_sample(self.spec, self.sampler, self.pool, chosen, stream)
         return experience_gather(
-            self.spec, answers, self.reward, self.value, spread=self.spread, kl_coef=self.kl_coef,
-            max_tokens=self.max_tokens,
+            self.spec, answers, self.rewards.scores(answers), self.model, self.value, spread=self.spread,
+            kl_coef=self.kl_coef,
         )  # fmt: skip
 
     def _update(self, step: int, experience: Experience) -> dict[str, float]:
@@ -179,7 +186,7 @@ class PPOTraining:
         value_group["lr"] = self.spec.value_learning_rate * warm_linear(step, self.spec.n_steps)
         with activations_recomputed(self.model, enabled=self.spec.recompute_activations):
             policy = self._update_policy(step, experience, minibatches) if step >= n_warm else PolicyUpdate()
-            return policy.figures() | self._update_value(experience, minibatches)
+        return policy.figures() | self._update_value(experience)
 
     def _minibatches(self, step: int, experience: Experience) -> list[Minibatch]:
         """Return the minibatches of all epochs, each epoch in an order of its own."""
@@ -217,9 +224,10 @@ class PPOTraining:
     def _policy_loss(
         self, experience: Experience, n_tokens: int, rows: list[int]
     ) -> tuple[Tensor, tuple[float, float, float]]:
-        logprobs_NA, _ = answer_logprobs(self.model, [experience.answers.examples[row] for row in rows], self.device)
+        answers = experience.answers
+        logprobs_NA = answer_logprobs(self.model, [answers.examples[row] for row in rows], self.device)
         width = logprobs_NA.shape[1]
-        old_NA, mask_NA = experience.logprobs[rows, :width], experience.mask[rows, :width]
+        old_NA, mask_NA = answers.logprobs[rows, :width], answers.mask[rows, :width]
         advantages_NA = experience.advantages[rows, :width]
         loss = clipped_policy_loss(logprobs_NA, old_NA, advantages_NA, mask_NA, clip=self.spec.clip)
         with torch.no_grad():
@@ -227,25 +235,20 @@ class PPOTraining:
             clipped = (((logprobs_NA - old_NA).exp() - 1).abs() > self.spec.clip) & mask_NA
         return loss / n_tokens, (float(loss.detach()), float(kl), float(clipped.sum()))
 
-    def _update_value(self, experience: Experience, minibatches: Sequence[Minibatch]) -> dict[str, float]:
-        self.model.set_adapter(VALUE)
+    def _update_value(self, experience: Experience) -> dict[str, float]:
+        """Take some steps on all tokens at once: the network is small and what it reads lies ready."""
         loss = grad_norm = 0.0
-        for parts in minibatches:
-            n_tokens = _n_tokens(experience, parts)
-            loss_of = functools.partial(self._value_loss, experience, n_tokens)
-            sums = backward_parts(self.device, self.value.parameters, loss_of, parts)
-            loss += sum(sums) / n_tokens
+        mask_NA = experience.answers.mask
+        for _ in range(VALUE_STEPS):
+            values_NA = tokens_spread(self.value.values(experience.features), mask_NA)
+            step_loss = (
+                clipped_value_loss(values_NA, experience.values, experience.returns, mask_NA, clip=self.spec.value_clip)
+                / experience.answers.n_tokens
+            )
+            step_loss.backward()
+            loss += float(step_loss.detach())
             grad_norm += self._optimizer_step(self.value.parameters)
-        return {"value_loss": loss / len(minibatches), "value_grad_norm": grad_norm / len(minibatches)}
-
-    def _value_loss(self, experience: Experience, n_tokens: int, rows: list[int]) -> tuple[Tensor, float]:
-        values_NA = self.value.values([experience.answers.examples[row] for row in rows])
-        width = values_NA.shape[1]
-        loss = clipped_value_loss(
-            values_NA, experience.values[rows, :width], experience.returns[rows, :width],
-            experience.mask[rows, :width], clip=self.spec.value_clip,
-        )  # fmt: skip
-        return loss / n_tokens, float(loss.detach())
+        return {"value_loss": loss / VALUE_STEPS, "value_grad_norm": grad_norm / VALUE_STEPS}
 
     def _optimizer_step(self, parameters: dict[str, Tensor]) -> float:
         norm = float(torch.nn.utils.clip_grad_norm_(parameters.values(), MAX_GRAD_NORM))

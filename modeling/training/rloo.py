@@ -1,13 +1,16 @@
 """Stage `rloo`: the policy samples answers, the reward model scores them, and each is judged against its siblings.
 
-REINFORCE with a leave-one-out baseline (Ahmadian et al., 2024, https://arxiv.org/abs/2402.14740): one advantage for a
-whole answer, the KL to the reference inside the reward. Policy, reference and reward model are adapters on one base in
-memory, and the answers come from the sampler that also serves.
+Two ways to judge, both with one advantage for a whole answer. REINFORCE with a leave-one-out baseline (RLOO; Ahmadian
+et al., 2024, https://arxiv.org/abs/2402.14740) has the KL to the reference inside the reward; group-relative policy
+optimisation (GRPO; Shao et al., 2024, https://arxiv.org/abs/2402.03300) divides by the spread of the siblings and has
+the KL in the loss. Policy, reference and reward model are adapters on one base in memory, and the answers come from the
+sampler that also serves.
 
 Everything random follows from (seed, step), so a checkpoint is the adapter, the optimizer and the step, and a resumed
 run ends in the same bytes. Own loop, not trl's: see docs/adr/0002-trainers.md.
 """
 
+import functools
 import random
 from dataclasses import dataclass
 from typing import Any
@@ -17,20 +20,26 @@ from peft import PeftModel
 from torch import Tensor
 
 from modeling.device import pick_device
-from modeling.model.adapter_switching import adapter_active
 from modeling.model.adapters import save_adapter
 from modeling.model.base import base_sha256, load_base, load_tokenizer
 from modeling.model.batching import pack, token_budget
 from modeling.model.cores import backward_parts
 from modeling.model.dropout import dropout_seeded
-from modeling.model.logprobs import answer_logprobs, causal_lm, sequence_logprobs
-from modeling.model.reward import RewardModel, reward_model_load
+from modeling.model.logprobs import answer_logprobs, causal_lm
 from modeling.rundir import RunDir
 from modeling.sampling.sampler import Sampler
 from modeling.spec import RLOOSpec
 from modeling.training.checkpoints import Checkpoints
 from modeling.training.divergence import divergence_refuse, final_figures
-from modeling.training.losses import leave_one_out_advantages, policy_gradient_loss, sequence_rewards
+from modeling.training.losses import (
+    group_normalised_advantages,
+    grpo_loss,
+    leave_one_out_advantages,
+    policy_gradient_loss,
+    sequence_rewards,
+)
+from modeling.training.reference import log_ratios, reference_read
+from modeling.training.rewards import Rewards, rewards_load
 from modeling.training.rollouts import (
     POLICY,
     Answers,
@@ -55,12 +64,13 @@ SAMPLE_EVERY_STEPS = 10
 
 @dataclass(frozen=True)
 class Rollout:
-    """One step's N answers and what is known of them before the update."""
+    """One step's N answers and what is known of them before the update; A answer tokens."""
 
     answers: Answers
-    scores: Tensor  # all three (N,)
-    log_ratios: Tensor
-    advantages: Tensor
+    scores: Tensor  # (N,)
+    log_ratios: Tensor  # (N,), log policy - log reference of a whole answer, the k1 estimate of the KL
+    reference: Tensor  # (N, A), log-probabilities
+    advantages: Tensor  # (N,)
 
 
 def run(spec: RLOOSpec, run: RunDir) -> dict[str, Any]:
@@ -68,13 +78,13 @@ def run(spec: RLOOSpec, run: RunDir) -> dict[str, Any]:
     device = pick_device()
     tokenizer = load_tokenizer(spec.base)
     prompts = prompts_train_split(spec)
-    base, sha256 = load_base(spec.base, device, quantize=spec.lora.quantize), base_sha256(spec.base)
+    base, sha256 = load_base(spec.base, device), base_sha256(spec.base)
     pool = prompt_pool(spec, run, prompts, tokenizer, base)
     model = policy_load(spec, base, base_sha256=sha256)
     parameters = trainable_parameters(model)
-    reward = reward_model_load(model, spec.reward, device, base_sha256=sha256)
+    rewards = rewards_load(spec, model, pool.prompts, device, base_sha256=sha256)
     snapshots = policy_snapshots(spec, run, model, base_sha256=sha256)
-    metrics = RLOOTraining(spec, run, reward, Sampler(model, tokenizer, device), pool, parameters, snapshots).train()
+    metrics = RLOOTraining(spec, run, rewards, Sampler(model, tokenizer, device), pool, parameters, snapshots).train()
     snapshots.publish()
     save_adapter(model, run.artifact("adapter"), name=POLICY, base_sha256=sha256)
     return metrics | {"n_prompts_skipped": pool.n_skipped}
@@ -96,15 +106,15 @@ class RLOOTraining:
         self,
         spec: RLOOSpec,
         run: RunDir,
-        reward: RewardModel,
+        rewards: Rewards,
         sampler: Sampler,
         pool: PromptPool,
         parameters: dict[str, Tensor],
         snapshots: Snapshots,
     ) -> None:
-        self.spec, self.run, self.reward, self.sampler, self.snapshots = spec, run, reward, sampler, snapshots
-        self.model: PeftModel = reward.model
-        self.device = reward.device
+        assert isinstance(sampler.model, PeftModel)
+        self.spec, self.run, self.rewards, self.sampler, self.snapshots = spec, run, rewards, sampler, snapshots
+        self.model, self.device = sampler.model, sampler.device
         self.pool, self.prompts = pool, pool.prompts
         self.parameters = parameters
         self.optimizer = optimizer_for(parameters, learning_rate=spec.learning_rate)
@@ -133,55 +143,58 @@ class RLOOTraining:
     def _rollout(self, step: int) -> Rollout:
         stream = step_stream("rloo", self.spec.seed, step)
         answers = answers_sample(self.spec, self.sampler, self.pool, self._draw(step), stream)
-        log_ratios_N = self._log_ratios(answers)
-        scores_N = self.reward.standardised(answers.examples).double()
-        rewards_N = sequence_rewards(
-            scores_N, log_ratios_N, answers.cut, kl_coef=self.spec.kl_coef, cut_penalty=self.spec.cut_penalty
-        )
-        advantages_GS = leave_one_out_advantages(rewards_N.view(-1, self.spec.samples_per_prompt))
-        return Rollout(answers, scores_N, log_ratios_N, advantages_GS.flatten())
+        reference_NA, _ = reference_read(self.model, reference_adapter(self.spec), answers)
+        scores_N = self.rewards.scores(answers)
+        log_ratios_N = log_ratios(answers, reference_NA).double().sum(dim=1).cpu()
+        advantages_N = self._advantages(answers, scores_N, log_ratios_N)
+        return Rollout(answers, scores_N, log_ratios_N, reference_NA, advantages_N)
 
-    def _log_ratios(self, answers: Answers) -> Tensor:
-        """Return log policy - log reference of each whole answer, the k1 estimate of the KL."""
-        policy_N = sequence_logprobs(self.model, answers.examples, self.device)
-        with adapter_active(self.model, reference_adapter(self.spec)):
-            return policy_N - sequence_logprobs(self.model, answers.examples, self.device)
+    def _advantages(self, answers: Answers, scores_N: Tensor, log_ratios_N: Tensor) -> Tensor:
+        """Return advantages_N: RLOO's contain the KL, GRPO has it in the loss."""
+        grpo = self.spec.advantage == "grpo"
+        rewards_N = sequence_rewards(
+            scores_N, log_ratios_N, answers.cut, kl_coef=0.0 if grpo else self.spec.kl_coef,
+            cut_penalty=self.spec.cut_penalty,
+        )  # fmt: skip
+        rewards_GS = rewards_N.view(-1, self.spec.samples_per_prompt)
+        return (group_normalised_advantages(rewards_GS) if grpo else leave_one_out_advantages(rewards_GS)).flatten()
 
     def _update(self, rollout: Rollout, *, dropout: random.Random) -> dict[str, float]:
         """Take one optimizer step per inner epoch and return what it was made of."""
         self.model.set_adapter(POLICY)
         self.model.train()
-        n_tokens = sum(len(example.answer) for example in rollout.answers.examples)
         parts = self._parts(rollout, dropout)
-        loss = entropy = grad_norm = 0.0
-        for epoch in range(self.spec.inner_epochs):
-            sums = backward_parts(
-                self.device, self.parameters, lambda part: self._part_loss(rollout, part, n_tokens), parts
-            )
-            loss += sum(part_loss for part_loss, _ in sums) / self.spec.inner_epochs
-            if epoch == 0:
-                entropy = sum(part_entropy for _, part_entropy in sums) / n_tokens
+        loss = grad_norm = 0.0
+        for _ in range(self.spec.inner_epochs):
+            losses = backward_parts(self.device, self.parameters, functools.partial(self._part_loss, rollout), parts)
+            loss += sum(losses) / self.spec.inner_epochs
             grad_norm = float(torch.nn.utils.clip_grad_norm_(self.parameters.values(), MAX_GRAD_NORM))
             self.optimizer.step()
             self.optimizer.zero_grad()
-        return {"loss": loss, "entropy": entropy, "grad_norm": grad_norm}
+        return {"loss": loss, "grad_norm": grad_norm}
 
     def _parts(self, rollout: Rollout, dropout: random.Random) -> list[Part]:
         budget = token_budget(self.device, causal_lm(self.model).config.get_text_config().vocab_size)
         rows = pack([len(example) for example in rollout.answers.examples], max_tokens=budget)
         return [Part(group, dropout.getrandbits(62)) for group in rows]
 
-    def _part_loss(self, rollout: Rollout, part: Part, n_tokens: int) -> tuple[Tensor, tuple[float, float]]:
-        examples = [rollout.answers.examples[row] for row in part.rows]
+    def _part_loss(self, rollout: Rollout, part: Part) -> tuple[Tensor, float]:
         with dropout_seeded(part.dropout_seed, self.device):
-            logprobs_NA, entropies_NA = answer_logprobs(self.model, examples, self.device)
+            logprobs_NA = answer_logprobs(self.model, [rollout.answers.examples[row] for row in part.rows], self.device)
         if part.old_logprobs is None:
             part.old_logprobs = logprobs_NA.detach()
-        lengths_N1 = torch.tensor([[len(example.answer)] for example in examples], device=logprobs_NA.device)
-        mask_NA = torch.arange(logprobs_NA.shape[1], device=logprobs_NA.device) < lengths_N1
+        width = logprobs_NA.shape[1]
+        mask_NA, reference_NA = rollout.answers.mask[part.rows, :width], rollout.reference[part.rows, :width]
         advantages_N = rollout.advantages[part.rows].to(logprobs_NA)
-        loss = policy_gradient_loss(logprobs_NA, part.old_logprobs, advantages_N, mask_NA, clip=self.spec.clip)
-        return loss / n_tokens, (float(loss.detach()) / n_tokens, float(entropies_NA.sum()))
+        if self.spec.advantage == "rloo":
+            loss = policy_gradient_loss(logprobs_NA, part.old_logprobs, advantages_N, mask_NA, clip=self.spec.clip)
+            loss = loss / rollout.answers.n_tokens
+        else:
+            loss = grpo_loss(
+                logprobs_NA, part.old_logprobs, reference_NA, advantages_N, mask_NA, clip=self.spec.clip,
+                kl_coef=self.spec.kl_coef,
+            ) / len(rollout.answers.examples)  # fmt: skip
+        return loss, float(loss.detach())
 
     def _describe(self, rollout: Rollout) -> dict[str, float]:
         return {

@@ -1,6 +1,7 @@
 """What every online stage does before its update: a pool of prompts, a policy beside its reference, sampled answers.
 
-Answers come from the sampler that also serves. Knows no reward and no loss.
+Answers come from the sampler that also serves, with the log-probabilities under which they were drawn. Knows no reward
+and no loss. Shapes: N answers, A answer tokens (padded on the right).
 """
 
 import functools
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from peft import PeftModel
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from modeling.data.fitting import context_length, prompts_encode
@@ -44,18 +46,34 @@ class Answers:
     texts: list[str]
     examples: list[Example]
     cut: Tensor  # (N,), those that reached the length limit
+    mask: Tensor  # (N, A), which places hold a token of an answer
+    logprobs: Tensor  # (N, A), of each token when it was drawn, zero after each answer's end
+
+    @property
+    def n_tokens(self) -> int:
+        """Answer tokens, end tokens included."""
+        return sum(len(example.answer) for example in self.examples)
+
+    @property
+    def prompt_of_each(self) -> list[Prompt]:
+        """The prompt of each answer."""
+        per_prompt = len(self.texts) // len(self.prompts)
+        return [prompt for prompt in self.prompts for _ in range(per_prompt)]
 
     def best(self, scores_N: Tensor) -> str:
         """Return the highest-scored answer beside its prompt, for the person who watches."""
         row = int(scores_N.argmax())
-        prompt = self.prompts[row * len(self.prompts) // len(self.texts)]
-        return f"best of {len(self.texts)} answers: {prompt.text!r} {self.texts[row]!r}"
+        return f"best of {len(self.texts)} answers: {self.prompt_of_each[row].text!r} {self.texts[row]!r}"
 
     def figures(self) -> dict[str, float]:
-        """Return the mean length and the share of answers that were cut."""
+        """Return the mean length, the share of answers that were cut, and the entropy in nats per token.
+
+        The mean of -log p over tokens drawn from p estimates the entropy without bias, and needs no other token's p.
+        """
         return {
-            "mean_tokens": sum(len(example.answer) for example in self.examples) / len(self.examples),
+            "mean_tokens": self.n_tokens / len(self.examples),
             "cut_share": float(self.cut.double().mean()),
+            "entropy": -float(self.logprobs.double().sum()) / self.n_tokens,
         }
 
 
@@ -125,9 +143,12 @@ def answers_sample(
     sampler.model.eval()
     completions = sampler.sample(
         [pool.ids[position] for position in positions],
-        DecodingSettings(max_new_tokens=spec.max_new_tokens),
+        DecodingSettings(max_new_tokens=spec.max_new_tokens, logprobs=True),
         [stream.getrandbits(48) for _ in positions],
     )
+    logprobs = [torch.tensor(completion.logprobs) for completion in completions]
+    lengths_N1 = torch.tensor([[len(row)] for row in logprobs])
+    device = sampler.device.torch_device
     return Answers(
         prompts=[pool.prompts[position] for position in chosen],
         texts=[completion.text for completion in completions],
@@ -136,6 +157,8 @@ def answers_sample(
             for position, completion in zip(positions, completions, strict=True)
         ],
         cut=torch.tensor([completion.finish_reason == "length" for completion in completions]),
+        mask=(torch.arange(int(lengths_N1.max())) < lengths_N1).to(device),
+        logprobs=pad_sequence(logprobs, batch_first=True).to(device),
     )
 
 

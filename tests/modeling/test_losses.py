@@ -9,6 +9,8 @@ from modeling.training.losses import (
     clipped_policy_loss,
     clipped_value_loss,
     explained_variance,
+    group_normalised_advantages,
+    grpo_loss,
     leave_one_out_advantages,
     policy_gradient_loss,
     sequence_rewards,
@@ -24,6 +26,28 @@ def test_the_baseline_of_a_sample_is_the_mean_of_its_siblings():
     assert advantages[0].tolist() == pytest.approx([1 - 11 / 3, 2 - 10 / 3, 3 - 3, 6 - 2])
     assert advantages[1].tolist() == [0, 0, 0, 0]
     assert float(advantages.sum()) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_group_is_normalised_by_its_own_mean_and_spread():
+    # 1, 2, 6: mean 3, standard deviation (n - 1) sqrt((4 + 1 + 9) / 2) = sqrt(7)
+    found = group_normalised_advantages(torch.tensor([[1.0, 2.0, 6.0], [5.0, 5.0, 5.0]]))
+    assert found[0].tolist() == pytest.approx([-2 / math.sqrt(7), -1 / math.sqrt(7), 3 / math.sqrt(7)], rel=1e-4)
+    assert found[1].tolist() == [0, 0, 0]
+
+
+def test_grpos_loss_is_a_mean_over_each_answers_tokens_with_the_kl_beside_the_gain():
+    # Answer one: ratios 1.5 (clipped to 1.2) and 1, advantage 2; KL of tokens with log-ratios ln 2 and 0 to the policy.
+    # Answer two: one token, ratio 1, advantage -1, KL 0. Padding counts for nothing.
+    new = torch.log(torch.tensor([[1.5, 1.0], [1.0, 9.0]])).requires_grad_()
+    reference = torch.log(torch.tensor([[3.0, 1.0], [1.0, 1.0]]))
+    mask = torch.tensor([[True, True], [True, False]])
+    advantages = torch.tensor([2.0, -1.0])
+    loss = grpo_loss(new, torch.zeros(2, 2), reference, advantages, mask, clip=0.2, kl_coef=0.5)
+    loss.backward()
+    assert loss.item() == pytest.approx((-2.4 - 2 + 0.5 * (1 - math.log(2))) / 2 + 1)
+    # d/dnew of exp(ref - new) - (ref - new) - 1 is 1 - exp(ref - new) = -1 where the ratio is 2.
+    assert new.grad is not None
+    assert new.grad.tolist() == [pytest.approx([0.5 * -1 / 2, -2 / 2]), [1, 0]]
 
 
 def test_the_reward_of_an_answer_pays_for_its_kl_and_for_being_cut():

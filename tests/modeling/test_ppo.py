@@ -1,12 +1,14 @@
 import copy
 import dataclasses
 import math
+import random
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from modeling.data.chat import encode_prompt
+from modeling.data.prompts import read_prompts
 from modeling.errors import BadInput, Refused, Stopped
 from modeling.model.adapters import load_adapter, new_adapter, save_adapter
 from modeling.model.base import base_sha256, load_base
@@ -15,13 +17,16 @@ from modeling.model.logprobs import answer_logprobs
 from modeling.model.recomputing import activations_recomputed
 from modeling.model.reward import RewardModel, reward_model_new, reward_model_save
 from modeling.rundir import RunDir
+from modeling.sampling.sampler import Sampler
 from modeling.spec import LoraSpec, PPOSpec, SpecError
 from modeling.training import ppo
+from modeling.training.experience import tokens_spread
 from modeling.training.mix import PretrainingMix
-from modeling.training.rollouts import POLICY
+from modeling.training.reference import reference_read
+from modeling.training.rollouts import POLICY, PromptPool, answers_sample
 from modeling.training.state import trainable_parameters
 from modeling.training.tokenizer import save_tokenizer
-from modeling.training.value import VALUE, ValueModel
+from modeling.training.value import ValueHead
 from tests.modeling.conftest import fill, make_tiny_llama, read_events
 from tests.modeling.stopping import StoppingRunDir, folder_bytes
 
@@ -182,7 +187,7 @@ def test_a_run_reports_what_a_person_needs_to_judge_it(mixed, run_dir):
 
 
 def test_an_update_stops_where_the_policy_is_too_far_from_the_one_that_wrote_the_answers(spec, run_dir):
-    ppo.run(dataclasses.replace(spec, stop_kl_nats=1e-7, n_steps=3), run_dir)
+    ppo.run(dataclasses.replace(spec, stop_kl_nats=2e-3, learning_rate=0.2, n_steps=3), run_dir)
     assert all(step["policy_steps"] < 4 for step in step_metrics(run_dir))
     assert any(step["policy_steps"] > 0 for step in step_metrics(run_dir))
 
@@ -195,7 +200,7 @@ def test_neither_accumulation_nor_recomputation_changes_what_is_learnt(spec, tmp
     ppo.run(dataclasses.replace(spec, **change), changed)
     found, expected = weights(changed), weights(plain)
     for name, tensor in expected.items():
-        torch.testing.assert_close(found[name], tensor, rtol=0, atol=1e-4)
+        torch.testing.assert_close(found[name], tensor, rtol=0, atol=5e-4)  # where a GPU or CPU multiplies in bfloat16
 
 
 def test_the_saved_adapter_holds_the_policy_alone(spec, run_dir):
@@ -205,59 +210,82 @@ def test_the_saved_adapter_holds_the_policy_alone(spec, run_dir):
     assert all(key.startswith("base_model.model.model.layers.") for key in keys)
 
 
-@pytest.fixture
-def valued(loud_base, cpu):
-    """A policy and a value function on one base, both with arbitrary weights."""
-    model = new_adapter(load_base(loud_base, cpu), LoraSpec(rank=2, alpha=4), seed=1)
+def test_a_value_function_begins_at_zero_and_learns_from_what_it_is_shown(cpu):
+    value = ValueHead(16, cpu, seed=1)
+    features = torch.randn(50, 16, generator=torch.Generator().manual_seed(1))
+    assert value.values(features).tolist() == [0] * 50
+    optimizer = torch.optim.AdamW(list(value.parameters.values()), lr=3e-2)
+    for _ in range(100):
+        loss = ((value.values(features) - features[:, 0] * features[:, 1]) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert loss < 0.05
+
+
+def test_each_token_gets_the_value_that_was_read_before_it():
+    mask = torch.tensor([[True, True, False], [True, False, False], [True, True, True]])
+    found = tokens_spread(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), mask)
+    assert found.tolist() == [[1, 2, 0], [3, 0, 0], [4, 5, 6]]
+
+
+def test_what_the_sampler_drew_by_is_what_the_policy_and_its_reference_say(spec, loud_base, tokenizer, cpu):
+    model = new_adapter(load_base(loud_base, cpu), spec.lora, seed=1)
     fill(model, 1)
-    return ValueModel(model, LoraSpec(rank=2, alpha=4), cpu, seed=1)
+    prompts = list(read_prompts(spec.prompts))
+    pool = PromptPool(prompts, [tuple(encode_prompt(tokenizer, prompt.messages)) for prompt in prompts], 0)
+    answers = answers_sample(spec, Sampler(model, tokenizer, cpu), pool, [0, 1], random.Random(1))
+    policy, states = reference_read(model, POLICY, answers)
+    torch.testing.assert_close(answers.logprobs, policy, rtol=0, atol=1e-4)
+    assert states.shape == (answers.n_tokens, 16)
+    base, _ = reference_read(model, None, answers)
+    for row, example in enumerate(answers.examples):
+        with model.disable_adapter(), torch.no_grad():
+            said = model(input_ids=torch.tensor([example.tokens])).logits[0].log_softmax(-1)
+        expected = [float(said[len(example.prompt) + i - 1, token]) for i, token in enumerate(example.answer)]
+        assert base[row, : len(expected)].tolist() == pytest.approx(expected, abs=1e-4)
+        assert not base[row, len(expected) :].any()
 
 
-def test_a_value_function_begins_at_zero_and_sits_on_the_layers_that_the_policy_sits_on(valued):
-    assert valued.values([Example((1, 7), (20, 21)), Example((1,), (9,))]).tolist() == [[0, 0], [0, 0]]
-    names = set(valued.parameters) - {"value_head.weight", "value_head.bias"}
-    policy = {name for name, _ in valued.model.named_parameters() if f".{POLICY}." in name}
-    assert names == {name.replace(f".{POLICY}.", f".{VALUE}.") for name in policy}
+@pytest.fixture
+def two_adapters(loud_base, cpu):
+    """Two policies with arbitrary weights on one base."""
+    model = new_adapter(load_base(loud_base, cpu), LoraSpec(rank=2, alpha=4), seed=1)
+    model = new_adapter(model, LoraSpec(rank=2, alpha=4), name="other", seed=2)
+    for seed, name in enumerate((POLICY, "other")):
+        model.set_adapter(name)
+        fill(model, seed)
+    return model.eval()
 
 
-def test_the_value_of_a_token_knows_what_stands_before_it_and_nothing_after(valued):
-    torch.nn.init.ones_(valued.head.weight)
-    first, second = (valued.values([Example((1, 7), answer)])[0].detach() for answer in ((20, 21, 5), (20, 30, 5)))
-    assert first[:2].tolist() == pytest.approx(second[:2].tolist())
-    assert abs(float(first[2] - second[2])) > 1e-4
-
-
-def test_recomputing_layers_gives_the_gradients_of_the_adapter_that_computed_them(valued, cpu):
-    torch.nn.init.ones_(valued.head.weight)
-    model, examples = valued.model.eval(), [Example((1, 7, 8), (20, 21, 5)), Example((1,), (9,))]
-    policy = {name: parameter for name, parameter in model.named_parameters() if f".{POLICY}." in name}
+def test_recomputing_layers_gives_the_gradients_of_the_adapter_that_computed_them(two_adapters, cpu):
+    model, examples = two_adapters, [Example((1, 7, 8), (20, 21, 5)), Example((1,), (9,))]
     calls = []
     model.get_base_model().model.layers[0].mlp.register_forward_pre_hook(lambda *_: calls.append(1))
 
-    def gradients(name, parameters, loss):
+    def gradients(name):
         model.set_adapter(name)
-        return torch.autograd.grad(loss().sum(), list(parameters.values()))
+        parameters = [parameter for own, parameter in model.named_parameters() if f".{name}." in own]
+        return torch.autograd.grad(answer_logprobs(model, examples, cpu).sum(), parameters)
 
-    for name, parameters, loss in (
-        (POLICY, policy, lambda: answer_logprobs(model, examples, cpu)[0]),
-        (VALUE, valued.parameters, lambda: valued.values(examples)),
-    ):
+    for name in (POLICY, "other"):
         calls.clear()
-        expected = gradients(name, parameters, loss)
+        expected = gradients(name)
         with activations_recomputed(model, enabled=True):
-            found = gradients(name, parameters, loss)
+            found = gradients(name)
         assert len(calls) == 3  # once without, twice with recomputation
         for one, other in zip(found, expected, strict=True):
             torch.testing.assert_close(one, other)
     assert not any(module.training for module in model.modules())
 
 
-def test_recomputing_under_another_adapter_stops_instead_of_mixing(valued):
-    with activations_recomputed(valued.model.eval(), enabled=True):
-        values = valued.values([Example((1, 7), (20, 21))])
-        valued.model.set_adapter(POLICY)
-        with pytest.raises(AssertionError, match="computed under 'value', recomputed under 'default'"):
-            values.sum().backward()
+def test_recomputing_under_another_adapter_stops_instead_of_mixing(two_adapters, cpu):
+    two_adapters.set_adapter("other")
+    with activations_recomputed(two_adapters, enabled=True):
+        logprobs = answer_logprobs(two_adapters, [Example((1, 7), (20, 21))], cpu)
+        two_adapters.set_adapter(POLICY)
+        with pytest.raises(AssertionError, match="computed under 'other', recomputed under 'default'"):
+            logprobs.sum().backward()
 
 
 def test_continuing_an_adapter_takes_the_kl_to_the_reference_that_the_spec_names(spec, tmp_path, loud_base, cpu):

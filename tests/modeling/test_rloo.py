@@ -45,9 +45,11 @@ def share_of_even_tokens(_reward, examples):
     return torch.tensor([sum(token % 2 == 0 for token in example.answer) / len(example.answer) for example in examples])
 
 
-def test_the_policy_starts_at_its_reference_and_moves_towards_what_is_rewarded(spec, run_dir, monkeypatch):
+@pytest.mark.parametrize("advantage", ["rloo", "grpo"])
+def test_the_policy_starts_at_its_reference_and_moves_towards_what_is_rewarded(spec, run_dir, monkeypatch, advantage):
     monkeypatch.setattr(RewardModel, "standardised", share_of_even_tokens)
-    rloo.run(dataclasses.replace(spec, n_steps=40, prompts_per_step=6, learning_rate=5e-2, kl_coef=0.0), run_dir)
+    spec = dataclasses.replace(spec, advantage=advantage, learning_rate=5e-2, kl_coef=0.0)
+    rloo.run(dataclasses.replace(spec, n_steps=40, prompts_per_step=6), run_dir)
     steps = step_metrics(run_dir)
     assert steps[0]["kl_nats"] == pytest.approx(0, abs=1e-6)
     rewards = [step["reward"] for step in steps]
@@ -59,9 +61,9 @@ def test_the_policy_starts_at_its_reference_and_moves_towards_what_is_rewarded(s
     assert any(event["type"] == "message" and "best of 24" in event["text"] for event in read_events(run_dir))
 
 
-@pytest.mark.parametrize("inner_epochs", [1, 2])
-def test_a_stopped_run_goes_on_to_the_same_bytes(spec, tmp_path, inner_epochs):
-    spec = dataclasses.replace(spec, inner_epochs=inner_epochs)
+@pytest.mark.parametrize(("advantage", "inner_epochs"), [("rloo", 1), ("rloo", 2), ("grpo", 2)])
+def test_a_stopped_run_goes_on_to_the_same_bytes(spec, tmp_path, advantage, inner_epochs):
+    spec = dataclasses.replace(spec, advantage=advantage, inner_epochs=inner_epochs)
     whole = RunDir(tmp_path / "whole")
     rloo.run(spec, whole)
     with pytest.raises(Stopped, match="step 3 of 6"):
@@ -95,6 +97,15 @@ def test_continuing_an_adapter_takes_the_kl_to_the_reference_that_the_spec_names
         kl[reference] = step_metrics(run)[0]["kl_nats"]
     assert kl["adapter"] == pytest.approx(0, abs=1e-5)
     assert kl["base"] > 0.05
+
+
+def test_grpos_kl_stands_in_the_loss_and_pulls_back(spec, tmp_path):
+    kl = {}
+    for kl_coef in (0.0, 10.0):
+        run = RunDir(tmp_path / f"{kl_coef:g}")
+        rloo.run(dataclasses.replace(spec, advantage="grpo", n_steps=12, kl_coef=kl_coef), run)
+        kl[kl_coef] = step_metrics(run)[-1]["kl_nats"]
+    assert abs(kl[10.0]) < 0.1 < kl[0.0]
 
 
 def test_too_far_from_the_reference_is_divergence(spec, run_dir):

@@ -5,6 +5,7 @@ from typing import Literal
 
 from modeling.spec.base import FileRef, Spec, require, require_learning_rate
 from modeling.spec.stages.lora import LoraSpec
+from modeling.spec.stages.rewards import RewardSource, require_rewards
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -12,17 +13,16 @@ class PPOSpec(Spec):
     """Online RL with a value function (PPO; Ouyang et al., 2022, https://arxiv.org/abs/2203.02155)."""
 
     stage = "ppo"
-    bf16_on_cpu = False
-    """The ratio of new to old probability is near one, and in bfloat16 its rounding would be part of the signal."""
 
     base: str
-    reward: str
+    reward: str = ""
+    """A reward model's folder, or a list of `rewards` in its place."""
+    rewards: tuple[RewardSource, ...] = ()
     prompts: FileRef
     adapter: str = ""
     """Adapter to continue; empty starts a fresh one."""
     reference: Literal["base", "adapter"] = "base"
     lora: LoraSpec = LoraSpec()
-    """Of the policy and of the value function, each of which has its own."""
     n_steps: int = 40
     prompts_per_step: int = 32
     samples_per_prompt: int = 4
@@ -64,6 +64,7 @@ class PPOSpec(Spec):
     checkpoint_every_s: float = 15.0
 
     def validate(self) -> None:
+        require_rewards(self.reward, self.rewards)
         require(1 <= self.n_steps <= 100_000, "n_steps must be between 1 and 100000.")
         require(0 <= self.snapshots <= self.n_steps, "snapshots must be between 0 and n_steps.")
         require(self.prompts_per_step >= 1, "prompts_per_step must be at least 1.")

@@ -5,21 +5,27 @@ from typing import Literal
 
 from modeling.spec.base import FileRef, Spec, require, require_learning_rate
 from modeling.spec.stages.lora import LoraSpec
+from modeling.spec.stages.rewards import RewardSource, require_rewards
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RLOOSpec(Spec):
-    """Online RL with a leave-one-out baseline (Ahmadian et al., 2024, https://arxiv.org/abs/2402.14740)."""
+    """Online RL on whole answers, each judged against its siblings: RLOO or GRPO."""
 
     stage = "rloo"
 
     base: str
-    reward: str
+    reward: str = ""
+    """A reward model's folder, or a list of `rewards` in its place."""
+    rewards: tuple[RewardSource, ...] = ()
     prompts: FileRef
     adapter: str = ""
     """Adapter to continue; empty starts a fresh one."""
     reference: Literal["base", "adapter"] = "base"
     lora: LoraSpec = LoraSpec()
+    advantage: Literal["rloo", "grpo"] = "rloo"
+    """`rloo`: reward minus the siblings' mean, KL in the reward (Ahmadian et al., 2024, https://arxiv.org/abs/2402.14740).
+    `grpo`: in units of the siblings' spread, KL in the loss (Shao et al., 2024, https://arxiv.org/abs/2402.03300)."""
     n_steps: int = 40
     prompts_per_step: int = 32
     samples_per_prompt: int = 4
@@ -38,6 +44,7 @@ class RLOOSpec(Spec):
     checkpoint_every_s: float = 15.0
 
     def validate(self) -> None:
+        require_rewards(self.reward, self.rewards)
         require(1 <= self.n_steps <= 100_000, "n_steps must be between 1 and 100000.")
         require(0 <= self.snapshots <= self.n_steps, "snapshots must be between 0 and n_steps.")
         require(self.prompts_per_step >= 1, "prompts_per_step must be at least 1.")

@@ -1,0 +1,110 @@
+import dataclasses
+
+import pytest
+import torch
+
+from modeling.data.prompts import Prompt
+from modeling.errors import BadInput, Refused
+from modeling.flags import spec_from_command
+from modeling.model.adapters import new_adapter
+from modeling.model.base import load_base
+from modeling.model.batching import Example
+from modeling.model.reward import reward_model_load
+from modeling.spec import FileRef, LoraSpec, PPOSpec, RewardSource, RLOOSpec, SpecError
+from modeling.training.rewards import Rewards, rewards_load
+from modeling.training.rollouts import Answers
+
+
+def prompt(text, answer=""):
+    return Prompt(id=text, messages=({"role": "user", "content": text},), group=text, split="", tags=(), answer=answer)
+
+
+def answers_of(prompts, texts):
+    examples = [Example((1, 2), (5 + i, 6)) for i, _ in enumerate(texts)]
+    return Answers(prompts, texts, examples, torch.zeros(len(texts)), torch.ones(len(texts), 2), torch.zeros(2, 2))
+
+
+@pytest.fixture
+def load(loud_base, cpu):
+    """Load the sources of a specification for some prompts."""
+
+    def load(prompts, *sources, stage=RLOOSpec, **fields):
+        model = new_adapter(load_base(loud_base, cpu), LoraSpec(rank=2), seed=1)
+        spec = stage(base="base", prompts=FileRef("p"), rewards=sources, **fields)
+        return rewards_load(spec, model, prompts, cpu, base_sha256=""), model
+
+    return load
+
+
+def test_an_answer_is_right_when_its_last_number_is_the_expected_one(load):
+    prompts = [prompt("1+1?", "so #### 2"), prompt("2+2?", "4")]
+    rewards, _ = load(prompts, RewardSource(answer=True, weight=3.0))
+    found = rewards.scores(answers_of(prompts, ["1 and 1 is 2", "3", "five", "It is 4.0"]))
+    assert found.tolist() == [3, 0, 0, 3]
+
+
+def test_sources_add_up_with_their_weights(load, reward_folder, cpu):
+    prompts = [prompt("Why?", "4")]
+    answers = answers_of(prompts, ["4", "Because 5"])
+    sources = [
+        RewardSource(model=str(reward_folder), weight=0.5),
+        RewardSource(answer=True),
+        RewardSource(function="tests.modeling.training.test_rewards:length", weight=-0.25),
+    ]
+    rewards, model = load(prompts, *sources)
+    reward = reward_model_load(model, reward_folder, cpu, base_sha256="", name="again")
+    scores = reward.standardised(answers.examples).double()
+    assert rewards.scores(answers).tolist() == pytest.approx([
+        0.5 * float(scores[0]) + 1 - 0.25 * 1, 0.5 * float(scores[1]) + 0 - 0.25 * 9,
+    ])  # fmt: skip
+
+
+def length(_prompt, text):
+    return float(len(text))
+
+
+def test_one_reward_model_by_its_folder_is_the_same_as_a_list_of_it(load, reward_folder):
+    prompts, texts = [prompt("Why?")], ["a", "b"]
+    alone, _ = load(prompts, reward=str(reward_folder), stage=PPOSpec)
+    listed, _ = load(prompts, RewardSource(model=str(reward_folder)))
+    answers = answers_of(prompts, texts)
+    assert alone.scores(answers).tolist() == listed.scores(answers).tolist()
+
+
+def test_prompts_without_an_expected_number_cannot_be_checked(load):
+    with pytest.raises(BadInput, match="The prompt Why\\? has no 'answer' with a number"):
+        load([prompt("1?", "1"), prompt("Why?")], RewardSource(answer=True))
+
+
+def test_a_reward_that_is_not_a_number_ends_the_training():
+    rewards = Rewards([(1.0, lambda answers: torch.tensor([1.0, float("nan")]))])
+    with pytest.raises(Refused, match="not a finite number"):
+        rewards.scores(answers_of([prompt("Why?")], ["a", "b"]))
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({}, "name one reward model"),
+        ({"reward": "a", "rewards": (RewardSource(answer=True),)}, "name one reward model"),
+        ({"rewards": (RewardSource(),)}, "each names one of model, function and answer"),
+        ({"rewards": (RewardSource(model="a", answer=True),)}, "each names one of"),
+        ({"rewards": (RewardSource(function="math.sin"),)}, "written as module:function"),
+        ({"rewards": (RewardSource(model="a", weight=101.0),)}, "weight must be in"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("stage", [RLOOSpec, PPOSpec])
+def test_sources_that_make_no_sense_are_refused(stage, fields, reason):
+    with pytest.raises(SpecError, match=reason):
+        stage(base="base", prompts=FileRef("p"), **fields).validate()
+
+
+def test_sources_are_given_on_the_command_line_as_json(run_dir, write_jsonl):
+    prompts = write_jsonl([{"id": "p", "messages": [{"role": "user", "content": "Why?"}]}])
+    flags = ["--base", "b", "--prompts", prompts.path, "--rewards", '{"model": "m", "weight": 0.5}', '{"answer": true}']
+    spec = spec_from_command("rloo", flags, run_dir)
+    assert isinstance(spec, RLOOSpec)
+    assert spec.rewards == (RewardSource(model="m", weight=0.5), RewardSource(answer=True))
+    assert RLOOSpec.from_json(spec.to_json()) == spec
+    assert dataclasses.replace(spec, rewards=()) != spec
