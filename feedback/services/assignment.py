@@ -10,8 +10,8 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
@@ -26,6 +26,7 @@ from feedback.selectors.assignment import assignment_get, assignments_held, leas
 from feedback.selectors.project import annotator_membership, protocol_for
 from feedback.selectors.task import place_of, task_candidates, task_texts, task_to_show, tasks_reserved
 from feedback.services.drawing import drawn_forget, task_drawn
+from feedback.services.rows import row_add, rows_change
 from feedback.services.standing import standing_check
 from feedback.services.transition import transition, transition_log
 
@@ -173,7 +174,10 @@ def _end_leases(assignments: Iterable[Assignment], *, reason: str, by: User | No
 
 def slot_take(*, task_id: int) -> bool:
     """Take a slot of a task if one is free. No join in the condition: it must be judged again on the locked row."""
-    return bool(Task.objects.filter(pk=task_id, open_slots__gt=0).update(open_slots=F("open_slots") - 1))
+    return bool(rows_change(_SLOT_TAKE, task_id))
+
+
+_SLOT_TAKE = "UPDATE feedback_task SET open_slots = open_slots - 1 WHERE id = %s AND open_slots > 0"
 
 
 def slot_give(*, task_id: int) -> None:
@@ -244,16 +248,13 @@ def _look_for(membership: Membership, spread: random.Random) -> tuple[list[int],
 def _take(
     membership: Membership, task_id: int, *, n_before: int, show: bool, position: dict[str, Any] | None = None
 ) -> Assignment | None:
-    changes: dict[str, Any] = {"n_claims": F("n_claims") + 1}
-    if position is not None:
-        changes["queue_position"] = position
+    kept = None if position is None else _POSITION.get_db_prep_save(position, connection)
     try:
         with transaction.atomic():
             # Holds the membership's row until the end: a second device of the same person waits here, and then finds
             # the counter raised. What this one holds was looked up after the counter was read, so that one of the two
             # sees the other.
-            rows = _memberships(membership.project, membership.user).filter(n_claims=membership.n_claims)
-            if not rows.update(**changes):
+            if not rows_change(_COUNT, kept, membership.pk, Role.ANNOTATOR.value, membership.n_claims):
                 return _overtaken(membership, n_before)
             if slot_take(task_id=task_id):
                 return _assign(membership, task_id, show=show)
@@ -262,6 +263,13 @@ def _take(
     except IntegrityError:
         # The person has or had this very task: the slot went back with the rollback.
         return None
+
+
+_COUNT = """
+    UPDATE feedback_membership SET n_claims = n_claims + 1, queue_position = COALESCE(%s, queue_position)
+    WHERE id = %s AND role = %s AND is_active AND n_claims = %s
+"""
+_POSITION = Membership._meta.get_field("queue_position")  # noqa: SLF001 - Django's public name for it
 
 
 def _overtaken(membership: Membership, n_before: int) -> Assignment | None:
@@ -282,7 +290,8 @@ def _assign(membership: Membership, task_id: int, *, show: bool) -> Assignment:
         protocol = protocol_for(project=project, n_answers=len(order))
         lease = {"shown_at": timezone.now(), "protocol": protocol, "lease_expires_at": _after(project.lease_s)}
     if again is None:
-        assignment = Assignment.objects.create(task=task, annotator=annotator, order=order, **lease)
+        assignment = Assignment(task=task, annotator=annotator, order=order, **lease)
+        row_add(assignment)
         before = ""
     else:
         assignment, before = _take_again(again, task, annotator, lease)
@@ -310,10 +319,6 @@ def _blind_order(task: Task, annotator: User) -> list[int]:
     items = sorted(task_texts(task_id=task.pk))
     random.Random(f"{task.pk}:{annotator.pk}").shuffle(items)  # noqa: S311 - item numbers say nothing about sources
     return items
-
-
-def _memberships(project: Project, annotator: User) -> QuerySet[Membership]:
-    return Membership.objects.filter(project=project, user=annotator, role=Role.ANNOTATOR, is_active=True)
 
 
 def _membership(project: Project, annotator: User) -> Membership:

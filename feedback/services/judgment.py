@@ -16,7 +16,7 @@ from feedback.domain.ranking import LETTERS, pairs_from_ranks
 from feedback.domain.states import LEARNED_FROM, AssignmentState, BatchState, Role, Standing, TaskPurpose
 from feedback.domain.verdict import Verdict
 from feedback.domain.working_time import check_active_s
-from feedback.models import Assignment, Batch, Draft, Judgment, Membership, Protocol, Task, User
+from feedback.models import Assignment, Batch, Judgment, Membership, Protocol, Task, User
 from feedback.selectors.assignment import answer_texts, assignment_get
 from feedback.selectors.gold import gold_batch
 from feedback.selectors.project import protocol_for
@@ -24,6 +24,7 @@ from feedback.services.assignment import slot_give, slot_take
 from feedback.services.burst import burst_hold
 from feedback.services.drawing import qualification_review
 from feedback.services.overlap import overlap_review
+from feedback.services.rows import row_add, rows_change
 from feedback.services.transition import transition_log
 
 MAX_RATIONALE_LENGTH = 10_000
@@ -144,11 +145,13 @@ def _replay(assignment: Assignment, fields: dict[str, Any]) -> JudgmentSubmit | 
 
 
 def _move(assignment: Assignment, before: AssignmentState) -> bool:
-    rows = Assignment.objects.filter(pk=assignment.pk, state=before)
-    if not rows.update(state=AssignmentState.SUBMITTED):
+    if not rows_change(_MOVE, AssignmentState.SUBMITTED.value, assignment.pk, before.value):
         return False
     transition_log(obj=assignment, from_state=before, to_state=AssignmentState.SUBMITTED, actor=assignment.annotator)
     return True
+
+
+_MOVE = "UPDATE feedback_assignment SET state = %s WHERE id = %s AND state = %s"
 
 
 def _correct(assignment: Assignment, fields: dict[str, Any]) -> JudgmentSubmit:
@@ -170,7 +173,7 @@ def _store(
     assignment: Assignment, fields: dict[str, Any], *, counted: bool, supersedes: Judgment | None = None
 ) -> JudgmentSubmit:
     pairs = pairs_from_ranks(fields["ranks"], fields["cannot_judge"])
-    judgment = Judgment.objects.create(
+    judgment = Judgment(
         assignment=assignment,
         task=assignment.task,
         annotator=assignment.annotator,
@@ -180,7 +183,8 @@ def _store(
         supersedes=supersedes,
         **fields,
     )
-    Draft.objects.filter(assignment=assignment).delete()
+    row_add(judgment)
+    rows_change("DELETE FROM feedback_draft WHERE assignment_id = %s", assignment.pk)
     _follow_up(judgment)
     return JudgmentSubmit(judgment, created=True)
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from feedback.domain.errors import Conflict
 from feedback.domain.states import IllegalTransition
 from feedback.models import Transition, User
+from feedback.services.rows import row_add
 
 
 class Stateful(Protocol):
@@ -54,7 +55,7 @@ def transition_log(
 ) -> Transition:
     """Record a change that the caller made itself, in the caller's transaction."""
     assert isinstance(obj, models.Model)
-    return Transition.objects.create(
+    logged = Transition(
         object_type=obj._meta.label_lower,  # noqa: SLF001 - Django's public name for it
         object_id=obj.pk,
         from_state=from_state,
@@ -62,3 +63,5 @@ def transition_log(
         actor=actor,
         reason=reason,
     )
+    row_add(logged)
+    return logged
