@@ -8,8 +8,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from alignment.domain.errors import AlignmentError
+from alignment.domain.gate import gate_judge
+from alignment.domain.recipe import Recipe
 from alignment.domain.states import RoundState
-from alignment.models import ModelVersion, Round
+from alignment.models import Evaluation, ModelVersion, Round
 from alignment.selectors.deployment import deployment_list, deployment_live
 from alignment.selectors.round import RoundDetail, round_detail, round_get, round_list, round_live
 from alignment.selectors.run import run_events, run_get
@@ -149,10 +151,16 @@ def _round_context(project: Project, detail: RoundDetail) -> dict[str, Any]:
         ],
         "runs": [(run, _curves(project, run.id)) for run in detail.runs],
         "evaluation": detail.evaluation,
+        "gate_reasons": _gate_reasons(round_, detail.evaluation) if detail.evaluation else (),
         "pairs": sample_pairs(detail.evaluation) if detail.evaluation else [],
         "progress": batch_progress(batch=round_.batch) if round_.batch else None,
         "poll_s": 10 if detail.can_launch else 2,
     }
+
+
+def _gate_reasons(round_: Round, evaluation: Evaluation) -> tuple[str, ...]:
+    """Return what was found against the policy, in the reader's language; it was written down in English."""
+    return gate_judge(evaluation.metrics, Recipe.from_json(round_.recipe).gate).reasons if evaluation.reasons else ()
 
 
 def _curves(project: Project, run_id: int) -> list[tuple[str, Any]]:

@@ -22,9 +22,9 @@ def test_a_policy_that_wins_within_bounds_passes():
     [
         ({"win_rate_low": 0.5}, "interval begins at 0.500, not above 0.500"),
         ({"kl_nats": 8.01}, "8.01 nats"),
-        ({"distinct_share": 0.79}, "distinct_share is worse than the SFT policy's by 0.110"),
-        ({"well_formed_share": 0.7}, "well_formed_share is worse"),
-        ({"cut_share": 0.2}, "cut_share is worse than the SFT policy's by 0.150"),
+        ({"distinct_share": 0.79}, "share of distinct answers is worse than the SFT policy's by 0.110"),
+        ({"well_formed_share": 0.7}, "well-formed text is worse"),
+        ({"cut_share": 0.2}, "cut at the length limit is worse than the SFT policy's by 0.150"),
         ({"kl_nats": math.nan}, "nan nats"),
         ({"win_rate_low": None}, "interval begins at nan"),
     ],
