@@ -1,10 +1,11 @@
-"""Documents to pretrain on: plain text files, or JSON lines with a text or a conversation each."""
+"""Documents to pretrain on: plain text files, or JSON lines with a text, a conversation or a demonstration each."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from modeling.data.chat import Message
+from modeling.data.dialogues import dialogue_of
 from modeling.data.jsonl import messages_of, read_lines, read_objects, text_of
 from modeling.errors import BadInput
 from modeling.spec import FileRef
@@ -29,6 +30,8 @@ def read_documents(file: FileRef) -> Iterator[Document]:
     for where, row in read_objects(file):
         if "messages" in row:
             yield Document(messages=tuple(messages_of(row, "messages", where)))
+        elif "completion" in row:
+            yield Document(messages=dialogue_of(row, where).messages)
         else:
             yield Document(text=text_of(row, "text", where))
 

@@ -7,6 +7,7 @@ A configuration is read field by field from a list of known fields, because peft
 initialisations that the file names, and falls back to pickled weights. Knows nothing of any model.
 """
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -34,6 +35,31 @@ HARMLESS = frozenset({
     "peft_type", "peft_version", "qalora_group_size", "revision", "runtime_config",
 })  # fmt: skip
 """Fields that change nothing in a loaded LoRA adapter; they are not read."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """What an adapter's files hold."""
+
+    config: LoraConfig
+    weights: dict[str, torch.Tensor]
+    meta: dict[str, Any]
+
+    @property
+    def base_sha256(self) -> str:
+        """The base that it was made for; empty for an adapter made by another tool."""
+        return str(self.meta.get("base_sha256", ""))
+
+
+def read(path: str | Path) -> Stored:
+    """Read an adapter folder. Raises: BadInput when it is not one that can be loaded safely, or was changed."""
+    folder = Path(path)
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is not an adapter folder: it does not exist.")
+    meta, weights = read_meta(folder), read_weights(folder)
+    stored = Stored(read_config(folder, weights), weights, meta)
+    check_unchanged(folder, meta)
+    return stored
 
 
 def read_config(folder: Path, weights: dict[str, torch.Tensor]) -> LoraConfig:

@@ -75,37 +75,39 @@ def load_adapter(
 
     Raises: BadInput when the folder is not a LoRA adapter in safetensors, or does not fit the model.
     """
-    folder = Path(path)
-    if not folder.is_dir():
-        raise BadInput(f"{folder} is not an adapter folder: it does not exist.")
-    meta = adapter_files.read_meta(folder)
-    made_for = meta.get("base_sha256", "")
+    stored = adapter_files.read(path)
+    made_for = stored.base_sha256
     if base_sha256 and made_for and made_for != base_sha256:
         raise BadInput(
-            f"The adapter in {folder} was made for another base (sha256 {made_for[:12]}, not {base_sha256[:12]}). "
+            f"The adapter in {path} was made for another base (sha256 {made_for[:12]}, not {base_sha256[:12]}). "
             "Load it on the base that it was trained on."
         )
-    weights = adapter_files.read_weights(folder)
-    config = adapter_files.read_config(folder, weights)
-    adapter_files.check_unchanged(folder, meta)
     was_plain = not isinstance(model, PeftModel)
     try:
         with torch.random.fork_rng():
-            peft_model = _inject(model, config, name)
+            peft_model = _inject(model, stored.config, name)
     except ValueError as error:
-        raise BadInput(f"The adapter in {folder} does not fit this base: {error}") from error
-    misfit = _misfit(peft_model, name, weights)
+        raise BadInput(f"The adapter in {path} does not fit this base: {error}") from error
+    misfit = _misfit(peft_model, name, stored.weights)
     if misfit:
         if was_plain:
             peft_model.unload()
         else:
             peft_model.delete_adapter(name)
-        raise BadInput(f"The adapter in {folder} does not fit this base: {misfit}.")
-    set_peft_model_state_dict(peft_model, weights, adapter_name=name)
+        raise BadInput(f"The adapter in {path} does not fit this base: {misfit}.")
+    set_peft_model_state_dict(peft_model, stored.weights, adapter_name=name)
     peft_model.set_adapter(name, inference_mode=not trainable)
     if not trainable:
         peft_model.eval()
     return peft_model
+
+
+def merge_adapter(base: PreTrainedModel, path: str | Path, *, base_sha256: str = "") -> PreTrainedModel:
+    """Return the base with an adapter folded into its weights for good. Raises: BadInput, as `load_adapter`."""
+    if adapter_files.read(path).config.modules_to_save:
+        raise BadInput(f"{path} has a head of its own, as reward models have: it cannot be merged into a base.")
+    merged: PreTrainedModel = load_adapter(base, path, base_sha256=base_sha256).merge_and_unload()
+    return merged
 
 
 def save_adapter(peft_model: PeftModel, path: str | Path, *, base_sha256: str, name: str = DEFAULT) -> None:

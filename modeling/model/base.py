@@ -56,6 +56,14 @@ def load_base(path_or_hub_id: str | Path, device: Device, *, quantize: Quantize 
     return model if quantize == "4bit" else model.to(device.torch_device)
 
 
+def save_base(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write a complete base: weights in float32, tokenizer, and an end of generation that says what ends an answer."""
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
 def load_tokenizer(path_or_hub_id: str | Path) -> PreTrainedTokenizerFast:
     """Load a base's tokenizer; it must have a chat template and an end token. Raises: BadInput."""
     folder = base_folder(path_or_hub_id)

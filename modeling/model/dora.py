@@ -34,10 +34,12 @@ class Dora(DoraLinearVariant):
             from_base = functional.linear(dropped, weight_OI.to(dropped.dtype))
         else:
             from_base = result if base.bias is None else result - base.bias
-        return result + (factor_O - 1) * from_base + factor_O * scaling * lora_B(lora_A(dropped))
+        added: Tensor = (factor_O - 1) * from_base + factor_O * scaling * lora_B(lora_A(dropped))
+        return result + added
 
 
 @torch.no_grad()
 def _norms(weight_OI: Tensor, lora_A: Tensor, lora_B: Tensor, scaling: float) -> Tensor:
     with torch.autocast(weight_OI.device.type, enabled=False):
-        return torch.linalg.norm(weight_OI.float() + scaling * (lora_B.float() @ lora_A.float()), dim=1)
+        norms_O: Tensor = torch.linalg.norm(weight_OI.float() + scaling * (lora_B.float() @ lora_A.float()), dim=1)
+    return norms_O

@@ -27,6 +27,14 @@ def dropout_seeded(seed: int, device: Device) -> Iterator[None]:
         _thread.generator = None
 
 
+def train_mode(model: nn.Module) -> None:
+    """Let `Dropout` drop, which every adapter has; a base's own dropout, of the process's generator, stays off."""
+    model.eval()
+    for module in model.modules():
+        if isinstance(module, Dropout):
+            module.train()
+
+
 class Dropout(nn.Dropout):
     """As torch's, with `p` rounded to 256ths; outside `dropout_seeded` it draws from the process's generator.
 

@@ -16,6 +16,7 @@ from modeling.spec.stages.ppo import PPOSpec
 from modeling.spec.stages.pretrain import PretrainSpec
 from modeling.spec.stages.reward import RewardSpec
 from modeling.spec.stages.rewards import RewardSource
+from modeling.spec.stages.rft import RFTSpec
 from modeling.spec.stages.rloo import RLOOSpec
 from modeling.spec.stages.sft import SFTSpec
 from modeling.spec.stages.tokenizer import TokenizerSpec
@@ -31,6 +32,7 @@ __all__ = [
     "LoraSpec",
     "PPOSpec",
     "PretrainSpec",
+    "RFTSpec",
     "RLOOSpec",
     "RewardSource",
     "RewardSpec",

@@ -155,7 +155,7 @@ def test_a_preference_reads_sharegpts_turns(write):
     (pair,) = read_preferences([write(json.dumps([row]), "pairs.json")])
     assert pair.prompt == ({"role": "system", "content": "Be kind."}, ASK)
     assert (pair.chosen, pair.rejected) == ("Because.", "No")
-    with pytest.raises(BadInput, match="row 1: prompt.0. needs a role"):
+    with pytest.raises(BadInput, match=r"row 1: prompt.0. needs a role"):
         list(read_preferences([write(json.dumps([row | {"conversations": [{"value": "x"}]}]), "pairs.json")]))
 
 

@@ -1,12 +1,10 @@
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from modeling.data.chat import encode_answer, encode_prompt
-from modeling.data.dialogues import Dialogue
 from modeling.errors import BadInput, Refused, Stopped
 from modeling.rundir import RunDir
-from modeling.spec import SFTSpec
-from modeling.training import sft
+from modeling.spec import SFTSpec, SpecError
+from modeling.training import finetuning, sft
 from tests.modeling.conftest import read_events
 from tests.modeling.test_pretrain import stop_at_step
 
@@ -23,19 +21,6 @@ def spec(tiny_base, write_jsonl):
 
 def changed(spec, **changes):
     return SFTSpec.from_json({**spec.to_json(), **changes})
-
-
-def test_the_loss_is_on_the_answer_and_its_end_token_alone(tokenizer):
-    row = sft.encode_row(tokenizer, Dialogue(ASK, "In the forest."))
-    prompt, answer = encode_prompt(tokenizer, ASK), encode_answer(tokenizer, "In the forest.", cut=False)
-    assert row["input_ids"] == prompt + answer
-    assert row["labels"] == [-100] * len(prompt) + answer
-    assert row["labels"][-1] == tokenizer.eos_token_id
-
-
-def test_a_cut_answer_teaches_no_end(tokenizer):
-    row = sft.encode_row(tokenizer, Dialogue(ASK, "In the", cut=True))
-    assert tokenizer.eos_token_id not in row["labels"]
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
@@ -85,12 +70,42 @@ def test_a_length_that_keeps_nothing_or_that_the_base_cannot_read_is_refused(spe
 
 
 def test_a_diverged_fine_tuning_is_refused(spec, run_dir, monkeypatch):
-    def diverging_loss(_self, model, *_, **__):
-        return model.lm_head.weight.sum() * float("nan")
-
-    monkeypatch.setattr(sft.SFTTrainer, "compute_loss", diverging_loss)
+    monkeypatch.setattr(finetuning, "learnt_loss", lambda model, *_: model.lm_head.weight.sum() * float("nan"))
     with pytest.raises(Refused, match="training diverged"):
         sft.run(spec, run_dir)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ([], "there is nothing to learn from"),
+        ([{"messages": [*ASK]}], "must be of the assistant"),
+        ([{"messages": [*ASK, {"role": "assistant", "content": " "}]}], "all are empty or of weight 0"),
+        ([{"prompt": [*ASK], "completion": [{"role": "assistant", "content": "Yes."}], "weight": 0}], "of weight 0"),
+    ],
+)
+def test_dialogues_that_teach_nothing_are_refused(spec, run_dir, write_jsonl, rows, reason):
+    with pytest.raises(BadInput, match=reason):
+        sft.run(changed(spec, dialogues=[{"path": write_jsonl(rows, "bad.jsonl").path}]), run_dir)
+
+
+def test_answers_that_people_wrote_are_learnt_but_those_of_weight_zero(spec, run_dir, write_jsonl):
+    """The columns are those of the demonstrations that a project exports."""
+    rows = [
+        {
+            "prompt": [{"role": "system", "content": "Be brief."}, *ASK], "task": 7, "annotator": "A1", "prompt_id": 3,
+            "completion": [{"role": "assistant", "content": f"In wood {n}."}], "improves": None, "protocol": 1,
+            "reliability": 0.8, "weight": weight,
+        }
+        for n, weight in enumerate([1.0, 0.5, None, 0.0])
+    ]  # fmt: skip
+    metrics = sft.run(changed(spec, dialogues=[{"path": write_jsonl(rows, "demonstrations.jsonl").path}]), run_dir)
+    assert (metrics["n_dialogues"], metrics["n_answers"], metrics["n_weightless"]) == (3, 3, 1)
+
+
+def test_a_base_of_four_bits_is_for_adapters_alone(spec):
+    with pytest.raises(SpecError, match="not '4bit' with method 'full'"):
+        changed(spec, lora={"quantize": "4bit"})
 
 
 def test_a_missing_base_is_bad_input(spec, run_dir, monkeypatch):

@@ -27,5 +27,10 @@ class SFTSpec(Spec):
         require(bool(self.dialogues), "dialogues: name at least one file.")
         require(self.epochs > 0, "epochs must be positive.")
         require(self.batch_size >= 1, "batch_size must be at least 1.")
+        require(self.max_length >= 2, "max_length must be at least 2.")
         require_learning_rate(self.learning_rate)
+        require(
+            self.method == "lora" or self.lora.quantize == "none",
+            "lora.quantize: must be one of none, not '4bit' with method 'full'.",
+        )
         self.lora.validate()
