@@ -27,6 +27,7 @@ STAGE_FUNCTIONS = {
     "sft": "modeling.training.sft:run",
     "reward": "modeling.training.reward:run",
     "dpo": "modeling.training.dpo:run",
+    "kto": "modeling.training.kto:run",
     "rft": "modeling.training.rft:run",
     "rloo": "modeling.training.rloo:run",
     "ppo": "modeling.training.ppo:run",

@@ -10,6 +10,7 @@ from modeling.spec.stages import STAGES, spec_from_json
 from modeling.spec.stages.corpus import CorpusSpec
 from modeling.spec.stages.dpo import DPOSpec
 from modeling.spec.stages.evaluate import EvaluateSpec
+from modeling.spec.stages.kto import KTOSpec
 from modeling.spec.stages.labels import LabelSpec
 from modeling.spec.stages.lora import LoraSpec
 from modeling.spec.stages.ppo import PPOSpec
@@ -28,6 +29,7 @@ __all__ = [
     "EvaluateSpec",
     "ExitCode",
     "FileRef",
+    "KTOSpec",
     "LabelSpec",
     "LoraSpec",
     "PPOSpec",

@@ -7,7 +7,6 @@ Our own loop; the reasons are in docs/adr/0008-offline-policies.md.
 """
 
 import functools
-import random
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from modeling.model.batching import Example, token_budget
 from modeling.rundir import RunDir
 from modeling.spec import DPOSpec
 from modeling.training.comparisons import Comparison, comparisons_build, comparisons_split, plan_draw
+from modeling.training.folds import prompts_hold_out
 from modeling.training.offline import OfflineTraining, Sums
 from modeling.training.offline_policy import POLICY, OfflinePolicy
 from modeling.training.preference_losses import PAIR_LOSSES, debiased_targets, expected_losses, smoothed_targets
@@ -45,7 +45,9 @@ def run(spec: DPOSpec, run: RunDir) -> dict[str, Any]:
     if n_skipped:
         run.message(f"Skipped {n_skipped} of {len(preferences)} pairs: longer than {max_length} tokens or empty.")
     comparisons, n_weightless = comparisons_weigh(comparisons, spec.labels)
-    train, held_out = comparisons_hold_out(comparisons, share=spec.heldout_share, seed=spec.seed)
+    kept_out = prompts_hold_out([item.key for item in comparisons], share=spec.heldout_share, seed=spec.seed)
+    train = [comparison for comparison in comparisons if comparison.key not in kept_out]
+    held_out = [comparison for comparison in comparisons if comparison.key in kept_out]
     smoothing = smoothing_measure(train) if spec.measure_smoothing else spec.label_smoothing
     examples = (example for comparison in comparisons for example in comparison.examples)
     policy = OfflinePolicy(spec, base, device, examples, base_sha256=sha256)
@@ -123,24 +125,6 @@ class PairObjective:
             "chosen_nats": sums["chosen"] / n_pairs,
             "rejected_nats": sums["rejected"] / n_pairs,
         }
-
-
-def comparisons_hold_out(
-    comparisons: Sequence[Comparison], *, share: float, seed: int
-) -> tuple[list[Comparison], list[Comparison]]:
-    """Return (to train on, held out), prompts kept whole; a share above 0 holds out at least one prompt.
-
-    Raises: BadInput when nothing is left to train on.
-    """
-    if not share:
-        return list(comparisons), []
-    keys = sorted(comparison.key for comparison in comparisons)
-    n_held_out = max(1, round(share * len(keys)))
-    if n_held_out >= len(keys):
-        raise BadInput(f"Holding out {n_held_out} of {len(keys)} prompts leaves none to train on: lower heldout_share.")
-    chosen = set(random.Random(f"heldout-{seed}").sample(keys, n_held_out))  # noqa: S311 - a seeded draw, not a secret
-    kept = [comparison for comparison in comparisons if comparison.key not in chosen]
-    return kept, [comparison for comparison in comparisons if comparison.key in chosen]
 
 
 def smoothing_measure(comparisons: Sequence[Comparison]) -> float:

@@ -10,6 +10,7 @@ from modeling.spec.base import Spec, SpecError
 from modeling.spec.stages.corpus import CorpusSpec
 from modeling.spec.stages.dpo import DPOSpec
 from modeling.spec.stages.evaluate import EvaluateSpec
+from modeling.spec.stages.kto import KTOSpec
 from modeling.spec.stages.ppo import PPOSpec
 from modeling.spec.stages.pretrain import PretrainSpec
 from modeling.spec.stages.reward import RewardSpec
@@ -21,7 +22,7 @@ from modeling.spec.stages.tokenizer import TokenizerSpec
 STAGES: dict[str, type[Spec]] = {
     spec.stage: spec
     for spec in (
-        CorpusSpec, TokenizerSpec, PretrainSpec, SFTSpec, RewardSpec, RFTSpec, DPOSpec, RLOOSpec, PPOSpec,
+        CorpusSpec, TokenizerSpec, PretrainSpec, SFTSpec, RewardSpec, RFTSpec, DPOSpec, KTOSpec, RLOOSpec, PPOSpec,
         EvaluateSpec,
     )
 }  # fmt: skip
