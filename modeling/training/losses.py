@@ -76,7 +76,7 @@ def grpo_loss(
     clip: float,
     kl_coef: float,
 ) -> Tensor:
-    """Return the clipped surrogate plus kl_coef times the k3 estimate of the KL, means over each answer's tokens, summed.
+    """Return the clipped surrogate plus kl_coef times the k3 estimate of the KL: the sum of the means of the answers.
 
     The KL is that of the policy to its reference, estimated on the policy's own tokens.
     Source: GRPO, Shao et al., 2024 (https://arxiv.org/abs/2402.03300), eq. 3 and 4.
