@@ -6,6 +6,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from alignment.domain.recipe import METHODS
 from alignment.domain.states import RoundState, RunState
 from alignment.models import Round
 from alignment.selectors.round import RoundDetail
@@ -21,14 +22,14 @@ class GateSerializer(serializers.Serializer):
 class RecipeSerializer(serializers.Serializer):
     """Described for the schema; `alignment.domain.recipe` checks it."""
 
-    method = serializers.ChoiceField(choices=["rloo", "dpo"], required=False)
+    method = serializers.ChoiceField(choices=list(METHODS), required=False)
     start = serializers.ChoiceField(
         choices=["fresh", "continue"], required=False,
         help_text="New adapters on all rankings so far, or the deployed adapter on the rankings since then.",
     )  # fmt: skip
     reference = serializers.ChoiceField(choices=["sft", "previous"], required=False)
     reward = serializers.DictField(required=False, help_text="Fields of the reward stage that differ from defaults.")
-    policy = serializers.DictField(required=False, help_text="Fields of the rloo or dpo stage.")
+    policy = serializers.DictField(required=False, help_text="Fields of the method's stage that differ from defaults.")
     evaluation = serializers.DictField(required=False, help_text="Fields of the evaluate stage.")
     gate = GateSerializer(required=False)
     seed = serializers.IntegerField(required=False, min_value=0)

@@ -16,6 +16,7 @@ from modeling.spec import (
     CorpusSpec,
     DPOSpec,
     EvaluateSpec,
+    PPOSpec,
     PretrainSpec,
     RewardSpec,
     RLOOSpec,
@@ -27,6 +28,7 @@ from modeling.spec import (
 from modeling.spec.base import build
 
 _FILE = {"path": "pinned later"}
+_ONLINE = {"seed": 0, "base": "later", "reward": "later", "rewards": [], "prompts": _FILE, "adapter": ""}
 _FILLED_IN: Mapping[type[Spec], Mapping[str, Any]] = {
     CorpusSpec: {"seed": 0},
     TokenizerSpec: {"seed": 0, "texts": [_FILE]},
@@ -34,13 +36,36 @@ _FILLED_IN: Mapping[type[Spec], Mapping[str, Any]] = {
     SFTSpec: {"seed": 0, "base": "later", "dialogues": [_FILE]},
     RewardSpec: {"seed": 0, "base": "later", "preferences": [_FILE]},
     DPOSpec: {"seed": 0, "base": "later", "preferences": [_FILE], "adapter": "", "reference": "base"},
-    RLOOSpec: {"seed": 0, "base": "later", "reward": "later", "prompts": _FILE, "adapter": "", "reference": "base"},
+    RLOOSpec: {**_ONLINE, "reference": "base", "advantage": "rloo"},
+    PPOSpec: {**_ONLINE, "reference": "base", "mix": [], "mix_coef": 0.0},
     EvaluateSpec: {
         "seed": 0, "base": "later", "policy": "later", "previous": "", "reward": "", "gold": "", "judge": "later",
         "prompts": _FILE,
     },
 }  # fmt: skip
 """Stand-ins for what a stage gets from the orchestration, so that the rest can be checked alone."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A way to a better policy: the stage that trains it, and which of the stage's fields the method itself sets."""
+
+    spec: type[Spec]
+    fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def online(self) -> bool:
+        """Whether the policy answers prompts of the pool while it trains, and is scored by the reward model."""
+        return "reward" in _FILLED_IN[self.spec]
+
+
+MethodName = Literal["rloo", "grpo", "ppo", "dpo"]
+METHODS: Mapping[MethodName, Method] = {
+    "rloo": Method(RLOOSpec, {"advantage": "rloo"}),
+    "grpo": Method(RLOOSpec, {"advantage": "grpo"}),
+    "ppo": Method(PPOSpec),
+    "dpo": Method(DPOSpec),
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,7 +100,7 @@ class Gate:
 class Recipe:
     """How a launched round turns rankings into a policy."""
 
-    method: Literal["rloo", "dpo"] = "rloo"
+    method: MethodName = "rloo"
     start: Literal["fresh", "continue"] = "fresh"
     """`fresh`: new adapters on all rankings so far. `continue`: the deployed adapter on the rankings since then."""
     reference: Literal["sft", "previous"] = "sft"
@@ -83,7 +108,7 @@ class Recipe:
     reward: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Fields of `RewardSpec` that differ from their defaults; likewise below."""
     policy: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """Fields of `RLOOSpec` or `DPOSpec`."""
+    """Fields of the method's stage."""
     evaluation: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Fields of `EvaluateSpec`."""
     gate: Gate = Gate()
@@ -104,7 +129,7 @@ class Recipe:
     @property
     def policy_spec(self) -> type[Spec]:
         """The specification of the policy's stage."""
-        return RLOOSpec if self.method == "rloo" else DPOSpec
+        return METHODS[self.method].spec
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

@@ -16,7 +16,7 @@ from alignment.services.specs import adapter_path
 from feedback.domain.states import Split
 from feedback.models import Project
 from feedback.selectors.prompt import prompt_counts
-from modeling.spec import RewardSpec, RLOOSpec
+from modeling.spec import PPOSpec, RewardSpec, RLOOSpec
 
 MIN_PAIRS = 20
 MIN_PROMPTS = 10
@@ -50,8 +50,8 @@ def prompts_check(*, recipe: Recipe, project: Project, base: ModelVersion) -> No
         raise RoundRefused(
             _("There are no prompts of the split '%(split)s': import more prompts.") % {"split": Split.HELDOUT}
         )
-    needed = recipe.policy.get("prompts_per_step", RLOOSpec.prompts_per_step)
-    if recipe.method == "rloo" and counts[Split.POOL] < needed:
+    needed = _prompts_per_step(recipe)
+    if counts[Split.POOL] < needed:
         raise RoundRefused(
             ngettext(
                 "The pool has %(n)d prompt, one step takes %(needed)d: import more prompts of the split '%(split)s', "
@@ -62,6 +62,14 @@ def prompts_check(*, recipe: Recipe, project: Project, base: ModelVersion) -> No
             )
             % {"n": counts[Split.POOL], "needed": needed, "split": Split.POOL}
         )
+
+
+def _prompts_per_step(recipe: Recipe) -> int:
+    """Return how many prompts of the pool one step of the training takes."""
+    spec = recipe.policy_spec
+    if not issubclass(spec, (RLOOSpec, PPOSpec)):
+        return 0
+    return int(recipe.policy.get("prompts_per_step", spec.prompts_per_step))
 
 
 def rankings_check(*, recipe: Recipe, usable: Mapping[str, Usable]) -> None:

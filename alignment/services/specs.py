@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from alignment.domain.errors import RoundRefused
-from alignment.domain.recipe import BuildRecipe, Recipe
+from alignment.domain.recipe import METHODS, BuildRecipe, Recipe
 from alignment.domain.states import VersionKind
 from alignment.models import ModelVersion, Round, Run
 from alignment.selectors.deployment import version_base, version_path
@@ -119,19 +119,18 @@ def _reward_fields(round_: Round, rankings: str) -> Fields:
 
 def _policy(round_: Round) -> tuple[str, Fields]:
     recipe = Recipe.from_json(round_.recipe)
-    fields = recipe.policy | {"seed": recipe.seed, "base": version_path(round_base(round_))}
+    method, built = METHODS[recipe.method], build_recipe(round_.project)
+    fields = recipe.policy | dict(method.fields) | {"seed": recipe.seed, "base": version_path(round_base(round_))}
     if recipe.start == "continue":
         fields["adapter"] = adapter_path(round_previous(round_))
         fields["reference"] = "adapter" if recipe.reference == "previous" else "base"
-    if recipe.method == "dpo":
-        # Without a gold score the other half is the judge's: a policy must not have seen what it is judged by.
-        gold = build_recipe(round_.project).gold
-        return "dpo", _limit(build_recipe(round_.project)) | fields | {
-            "preferences": [snapshot_file(round_, RANKINGS if gold else RANKINGS_OF_POLICY)]
-        }
-    length = {"max_new_tokens": build_recipe(round_.project).max_new_tokens}
-    prompts = prompts_file(round_, Split.POOL)
-    return "rloo", length | fields | {"reward": _made(round_, "reward"), "prompts": _file(prompts)}
+    if method.online:
+        return method.spec.stage, {"max_new_tokens": built.max_new_tokens} | fields | {
+            "reward": _made(round_, "reward"), "prompts": _file(prompts_file(round_, Split.POOL)),
+        }  # fmt: skip
+    # Without a gold score the other half is the judge's: a policy must not have seen what it is judged by.
+    rankings = RANKINGS if built.gold else RANKINGS_OF_POLICY
+    return method.spec.stage, _limit(built) | fields | {"preferences": [snapshot_file(round_, rankings)]}
 
 
 def _evaluate(round_: Round) -> tuple[str, Fields]:

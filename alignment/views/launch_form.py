@@ -9,8 +9,8 @@ from django.forms.boundfield import BoundField
 from django.utils.translation import gettext_lazy as _
 
 from alignment.domain.errors import RecipeError
-from alignment.domain.recipe import Gate, Recipe, check_fields
-from modeling.spec import DPOSpec, EvaluateSpec, RewardSpec, RLOOSpec, Spec
+from alignment.domain.recipe import Gate, MethodName, Recipe, check_fields
+from modeling.spec import DPOSpec, EvaluateSpec, PPOSpec, RewardSpec, RLOOSpec, Spec
 
 Text = Any
 """A lazy text, translated when it is shown; its type exists in the stubs alone."""
@@ -32,14 +32,30 @@ class Part:
 
 
 _RATE = (_("Learning rate"), _("Small LoRA adapters want about %(default)s; too high, and the text breaks."))
+_STEPS = (_("Steps"), _("Updates of the policy. Each samples fresh answers."))
+_PROMPTS = (_("Prompts a step"), _("More make each update steadier and slower."))
+_KL = (_("KL weight"), _("Holds the policy near its reference. Higher is safer, lower learns more."))
+_CUT = (_("Penalty for a cut answer"), _("Taken off the reward of an answer at the length limit."))
 PARTS = (
-    Part("rloo", "policy", RLOOSpec, _("Policy by RLOO"), {
-        "n_steps": (_("Steps"), _("Updates of the policy. Each samples fresh answers.")),
-        "prompts_per_step": (_("Prompts a step"), _("More make each update steadier and slower.")),
+    Part("rloo", "policy", RLOOSpec, _("Policy by RLOO or GRPO"), {
+        "n_steps": _STEPS,
+        "prompts_per_step": _PROMPTS,
         "samples_per_prompt": (_("Answers a prompt"), _("Each is compared with the others to the same prompt.")),
-        "kl_coef": (_("KL weight"), _("Holds the policy near its reference. Higher is safer, lower learns more.")),
-        "cut_penalty": (_("Penalty for a cut answer"), _("Taken off the reward of an answer at the length limit.")),
+        "kl_coef": _KL,
+        "cut_penalty": _CUT,
         "learning_rate": _RATE,
+    }),
+    Part("ppo", "policy", PPOSpec, _("Policy by PPO"), {
+        "n_steps": _STEPS,
+        "prompts_per_step": _PROMPTS,
+        "samples_per_prompt": (_("Answers a prompt"), _("One is enough: a value function says what was expected.")),
+        "ppo_epochs": (_("Epochs a step"), _("Times that the answers of one step are learnt from.")),
+        "minibatches": (_("Updates an epoch"), _("Parts that the answers of a step are cut into.")),
+        "kl_coef": _KL,
+        "kl_target_nats": (_("KL to aim at, nats"), _("Above 0 the KL weight is adapted until the KL is about this.")),
+        "cut_penalty": _CUT,
+        "learning_rate": _RATE,
+        "value_learning_rate": (_("Learning rate of the value function"), _("It is small and may learn faster.")),
     }),
     Part("dpo", "policy", DPOSpec, _("Policy by DPO"), {
         "beta": (_("Beta"), _("How strongly it is held to its reference: 0.1 drifted far, %(default)s did not.")),
@@ -58,6 +74,14 @@ PARTS = (
         "n_bootstrap": (_("Resamples"), _("For the interval of the win rate.")),
     }),
 )  # fmt: skip
+METHOD_TEXTS: dict[MethodName, Text] = {
+    "rloo": _("RLOO: online, each answer against the others to its prompt"),
+    "grpo": _("GRPO: as RLOO, in units of their spread"),
+    "ppo": _("PPO: online, each word against what was expected"),
+    "dpo": _("DPO: straight from the pairs"),
+}
+PART_OF: dict[MethodName, str] = {"rloo": "rloo", "grpo": "rloo", "ppo": "ppo", "dpo": "dpo"}
+"""Whose fields a method is set by."""
 GATE_FIELDS: dict[str, tuple[Text, Text]] = {
     "min_win_rate_low": (_("Win rate, lower end above"), _("At 0.5 the gain over SFT is more than chance.")),
     "max_kl_nats": (_("KL at most, nats"), _("Farther from SFT than %(default)s, policies broke their text.")),
@@ -68,10 +92,12 @@ GATE_FIELDS: dict[str, tuple[Text, Text]] = {
 class LaunchForm(forms.Form):
     method = forms.ChoiceField(
         label=_("Method"),
-        choices=[("rloo", _("RLOO: online, the policy's own answers")), ("dpo", _("DPO: straight from the pairs"))],
+        choices=list(METHOD_TEXTS.items()),
         widget=forms.RadioSelect,
-        initial="rloo",
-        help_text=_("RLOO samples answers and lets the reward model judge them. DPO is faster and needs no sampling."),
+        initial=Recipe.method,
+        help_text=_(
+            "The first three sample answers and let the reward model judge them. DPO is faster and needs no sampling."
+        ),
     )
     start = forms.ChoiceField(
         label=_("Start from"),
@@ -141,8 +167,8 @@ class LaunchForm(forms.Form):
         )
 
     def _chosen_parts(self) -> list[Part]:
-        other = "dpo" if self.cleaned_data.get("method") == "rloo" else "rloo"
-        return [part for part in PARTS if part.prefix != other]
+        chosen = PART_OF.get(self.cleaned_data.get("method", ""))
+        return [part for part in PARTS if part.where != "policy" or part.prefix == chosen]
 
     def _check(self, field: str, part: Part, values: dict[str, Any]) -> None:
         try:

@@ -1,7 +1,7 @@
 import pytest
 
 from alignment.domain.errors import RecipeError
-from alignment.domain.recipe import BuildRecipe, Gate, Recipe
+from alignment.domain.recipe import METHODS, BuildRecipe, Gate, Recipe
 
 
 def test_a_recipe_survives_json():
@@ -21,7 +21,11 @@ def test_an_empty_recipe_has_good_defaults():
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        ({"method": "ppo"}, "recipe.method: must be one of rloo, dpo"),
+        ({"method": "sft"}, "recipe.method: must be one of rloo, grpo, ppo, dpo"),
+        ({"method": "ppo", "policy": {"clip": 1.5}}, "policy: clip must be in"),
+        ({"method": "ppo", "policy": {"mix": [{"path": "/etc/passwd"}]}}, "policy.mix is filled in by the round"),
+        ({"policy": {"rewards": [{"function": "os:system"}]}}, "policy.rewards is filled in by the round"),
+        ({"method": "grpo", "policy": {"advantage": "rloo"}}, "policy.advantage is filled in by the round"),
         ({"wheels": 4}, "recipe.wheels: there is no such field"),
         ({"policy": {"learning_rate": 2}}, "policy: learning_rate must be in"),
         ({"policy": {"beta": 0.1}}, "beta: there is no such field"),
@@ -40,6 +44,13 @@ def test_an_empty_recipe_has_good_defaults():
 def test_what_cannot_be_run_is_refused_with_field_and_reason(data, says):
     with pytest.raises(RecipeError, match=says.replace("(", r"\(").replace("[", r"\[")):
         Recipe.from_json(data)
+
+
+def test_every_method_has_a_stage_that_its_defaults_can_run():
+    assert {method: Recipe.from_json({"method": method}).policy_spec.stage for method in METHODS} == {
+        "rloo": "rloo", "grpo": "rloo", "ppo": "ppo", "dpo": "dpo",
+    }  # fmt: skip
+    assert [name for name, method in METHODS.items() if not method.online] == ["dpo"]
 
 
 @pytest.mark.parametrize(

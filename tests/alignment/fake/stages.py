@@ -63,5 +63,6 @@ _STAGES = {
     "reward": _folder("reward", **_ADAPTER),
     "dpo": _folder("adapter", **_ADAPTER),
     "rloo": _folder("adapter", **_ADAPTER),
+    "ppo": _folder("adapter", **_ADAPTER),
     "evaluate": _evaluate,
 }

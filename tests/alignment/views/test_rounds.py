@@ -8,7 +8,7 @@ from alignment.domain.states import RoundState, RunState
 from alignment.models import Deployment, Round, Run
 from alignment.views.launch_form import LaunchForm
 from feedback.domain.states import BatchState
-from modeling.spec import DPOSpec, RewardSpec, RLOOSpec
+from modeling.spec import DPOSpec, PPOSpec, RewardSpec, RLOOSpec
 from tests.example import example_project, example_rounds, example_run
 
 pytestmark = pytest.mark.django_db
@@ -51,9 +51,17 @@ def test_only_what_differs_from_the_defaults_goes_into_the_recipe():
     assert form.recipe().reward == {"folds": 3}
 
 
+def test_a_method_is_set_by_the_fields_of_its_own_part():
+    both = {"ppo_ppo_epochs": "4", "rloo_n_steps": "7"}
+    for method, policy in (("ppo", {"ppo_epochs": 4}), ("grpo", {"n_steps": 7}), ("rloo", {"n_steps": 7})):
+        form = LaunchForm(defaults(method=method, **both))
+        assert form.is_valid(), form.errors
+        assert (form.recipe().method, form.recipe().policy) == (method, policy)
+
+
 def test_a_hint_names_the_default_that_stands_in_its_field():
     form = LaunchForm()
-    for name, spec in (("rloo", RLOOSpec), ("dpo", DPOSpec), ("reward", RewardSpec)):
+    for name, spec in (("rloo", RLOOSpec), ("ppo", PPOSpec), ("dpo", DPOSpec), ("reward", RewardSpec)):
         assert f"about {spec.learning_rate:g};" in form.fields[f"{name}_learning_rate"].help_text
     assert f"{DPOSpec.beta:g} did not" in form.fields["dpo_beta"].help_text
     assert f"than {Gate.max_kl_nats:g}, policies" in form.fields["gate_max_kl_nats"].help_text
@@ -64,6 +72,7 @@ def test_a_hint_names_the_default_that_stands_in_its_field():
     ("changes", "field", "said"),
     [
         ({"rloo_samples_per_prompt": "1"}, "rloo_samples_per_prompt", "at least 2"),
+        ({"method": "ppo", "ppo_ppo_epochs": "17"}, "ppo_ppo_epochs", "between 1 and 16"),
         ({"method": "dpo", "dpo_beta": "11"}, "dpo_beta", "(0, 10]"),
         ({"reward_learning_rate": "2"}, "reward_learning_rate", "(0, 1]"),
         ({"reward_folds": "x"}, "reward_folds", "whole number"),
