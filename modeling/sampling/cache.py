@@ -1,10 +1,13 @@
-"""A key-value cache with room for the whole answer, so that a new token is written in place.
+"""A key-value cache with room for what is to come, so that a new token is written in place.
 
 transformers' dynamic cache copies everything it holds for each new token; on the demo base that is a third of the time.
-Layers of other kinds (sliding windows, recurrent states) stay as transformers makes them. B rows, H heads, T positions,
-D width of a head.
+All rows end at one position: what stands before a shorter row's start is hidden by an attention mask. Layers of other
+kinds (sliding windows, recurrent states) stay as transformers makes them.
+
+B rows, H heads, T positions, D width of a head.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -32,26 +35,45 @@ class RoomyLayer(DynamicLayer):
             self.lazy_initialization(key_states, value_states)
             self.buffers = [key_states[:, :, :0], value_states[:, :, :0]]
         if end > self.buffers[0].shape[-2]:
-            self.buffers = [self._copy(buffer, len(buffer), end + GROWTH) for buffer in self.buffers]
+            self.buffers = [_buffer([held], end + GROWTH, self.length) for held in self._held()]
         for buffer, states in zip(self.buffers, (key_states, value_states), strict=True):
             buffer[:, :, self.length : end] = states
         return self._show(end)
 
-    def select(self, rows: torch.Tensor) -> None:
-        """Keep these rows, in this order; a row may be named several times."""
-        self.buffers = [self._copy(buffer, len(rows), buffer.shape[-2], rows) for buffer in self.buffers]
-        self._show(self.length)
+    def select(self, rows: torch.Tensor, length: int) -> None:
+        """Keep the last positions of these rows, in this order; a row may be named several times."""
+        cut = self.length - length
+        room = self.buffers[0].shape[-2] - cut
+        self.buffers = [_buffer([held[:, :, cut:].index_select(0, rows)], room, length) for held in self._held()]
+        self._show(length)
 
-    def _copy(self, buffer: torch.Tensor, n_rows: int, room: int, rows: torch.Tensor | None = None) -> torch.Tensor:
-        held = buffer[:, :, : self.length]
-        fresh = buffer.new_empty((n_rows, buffer.shape[1], room, buffer.shape[3]))
-        fresh[:, :, : self.length] = held if rows is None else held.index_select(0, rows)
-        return fresh
+    def join(self, other: "RoomyLayer") -> None:
+        """Append another layer's rows, all ending at one position."""
+        length = max(self.length, other.length)
+        parts = zip(self._held(), other._held(), strict=True)  # noqa: SLF001 - of its own class
+        self.buffers = [_buffer(both, length + GROWTH, length) for both in parts]
+        self._show(length)
+
+    def _held(self) -> list[torch.Tensor]:
+        return [buffer[:, :, : self.length] for buffer in self.buffers]
 
     def _show(self, length: int) -> tuple[torch.Tensor, torch.Tensor]:
         self.length = length
         self.keys, self.values = (buffer[:, :, :length] for buffer in self.buffers)
         return self.keys, self.values
+
+
+def _buffer(parts: Sequence[torch.Tensor], room: int, end: int) -> torch.Tensor:
+    """Return one buffer with the rows of all parts, each ending at position `end`."""
+    _, n_heads, _, width = parts[0].shape
+    fresh = parts[0].new_empty((sum(len(part) for part in parts), n_heads, room, width))
+    first = 0
+    for part in parts:
+        rows, start = slice(first, first + len(part)), end - part.shape[2]
+        fresh[rows, :, start:end] = part
+        fresh[rows, :, :start] = 0  # hidden, but nothing times what lies in fresh memory may be no number
+        first += len(part)
+    return fresh
 
 
 def make_cache(config: PreTrainedConfig) -> DynamicCache:
@@ -61,10 +83,18 @@ def make_cache(config: PreTrainedConfig) -> DynamicCache:
     return cache
 
 
-def select_rows(cache: DynamicCache, rows: torch.Tensor) -> None:
-    """Keep these rows of every layer, in this order; a row may be named several times."""
+def select_rows(cache: DynamicCache, rows: torch.Tensor, length: int) -> None:
+    """Keep these rows of every layer, in this order, and their last positions; a row may be named several times."""
     for layer in cache.layers:
         if isinstance(layer, RoomyLayer):
-            layer.select(rows)
+            layer.select(rows, length)
         else:
             layer.reorder_cache(rows)
+
+
+def join_rows(cache: DynamicCache, other: DynamicCache) -> None:
+    """Append another cache's rows. Both hold layers that can be padded, and no others."""
+    for layer, more in zip(cache.layers, other.layers, strict=True):
+        assert isinstance(layer, RoomyLayer)
+        assert isinstance(more, RoomyLayer)
+        layer.join(more)

@@ -11,6 +11,9 @@ from transformers import DynamicCache, PreTrainedModel
 
 from modeling.sampling.cache import RoomyLayer, make_cache
 
+GPU_STEPS_PER_LOOK = 8
+"""Looking at tokens makes a GPU wait for Python. Rows that end in between compute up to 7 tokens in vain."""
+
 
 class CachedModel:
     """A model of any architecture, with whatever adapter is active in it."""
@@ -21,6 +24,8 @@ class CachedModel:
         self.torch_device = torch_device
         self.context_length = int(self.inner.config.get_text_config().max_position_embeddings)
         """Tokens of prompt and answer together."""
+        self.steps_per_look: int = 1 if torch_device.type == "cpu" else GPU_STEPS_PER_LOOK
+        """Tokens of each row that are chosen before anybody looks at them."""
         accepted = inspect.signature(self.inner.forward).parameters
         self._options = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
         # Recurrent states and sliding windows would take padding for text.

@@ -26,12 +26,16 @@ def mix_seeds(*parts: int) -> int:
     return int(state >> np.uint64(1))
 
 
-def row_uniforms(seeds: Sequence[int], n_steps: int) -> torch.Tensor:
-    """Return uniform numbers in [0, 1) as float64, shape (n_rows, n_steps)."""
+def row_uniforms(seeds: Sequence[int], n_steps: int, after: Sequence[int] | int = 0) -> torch.Tensor:
+    """Return each row's next uniform numbers in [0, 1) as float64, shape (n_rows, n_steps).
+
+    `after` says how many numbers of each row came before.
+    """
     states = np.array([seed & _MASK for seed in seeds], dtype=np.uint64)
     # Mixed once before counting, or the streams of neighbouring seeds would overlap, shifted by one.
     starts = _splitmix(states, np.uint64(1))
-    bits = _splitmix(starts[:, None], np.arange(1, n_steps + 1, dtype=np.uint64)[None, :])
+    first = np.broadcast_to(np.asarray(after, dtype=np.uint64), states.shape)
+    bits = _splitmix(starts[:, None], first[:, None] + np.arange(1, n_steps + 1, dtype=np.uint64)[None, :])
     # 52 bits: the largest number times a total is then always below the total in float64.
     return torch.from_numpy((bits >> np.uint64(12)).astype(np.float64) * 2.0**-52)
 

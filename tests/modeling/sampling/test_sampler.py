@@ -5,7 +5,9 @@ from transformers import GenerationConfig, MistralConfig, MistralForCausalLM
 from modeling.errors import BadInput, Refused
 from modeling.model.adapters import new_adapter
 from modeling.sampling.decoding import DecodingSettings
+from modeling.sampling.draft import Draft
 from modeling.sampling.grouping import group_rows
+from modeling.sampling.lane import take_in_turn
 from modeling.sampling.sampler import Sampler
 from modeling.spec import LoraSpec
 from tests.modeling.test_adapters import train_a_little
@@ -132,21 +134,20 @@ def test_progress_and_tokens_are_told_as_they_come(sampler):
     assert list(streamed.values()) == tokens_of(completions)
 
 
-def test_groups_read_a_shared_prompt_once_and_are_even_without_padding():
+def test_groups_hold_rows_of_one_prompt_side_by_side_and_of_one_length_where_nothing_may_be_padded():
     prompts = [[1, 2]] * 3 + [[1]] + [[3, 4]] * 2
-    groups = list(group_rows(prompts, max_rows=4, may_pad=False))
-    assert [(group.prompts, group.rows, group.prompt_of_row) for group in groups] == [
-        ([(1,)], [3], [0]),
-        ([(1, 2)], [0, 1, 2], [0, 0, 0]),
-        ([(3, 4)], [4, 5], [0, 0]),
-    ]
-    (group,) = group_rows(prompts)
-    assert (group.prompts, group.rows) == ([(1,), (1, 2), (3, 4)], [3, 0, 1, 2, 4, 5])
+    assert list(group_rows(prompts, max_rows=4, may_pad=False)) == [[3], [0, 1, 2], [4, 5]]
+    assert list(group_rows(prompts)) == [[3, 0, 1, 2, 4, 5]]
 
 
-def test_prompts_of_very_different_length_never_share_a_batch():
-    lengths = [[len(prompt) for prompt in group.prompts] for group in group_rows([[1] * n for n in (10, 30, 100, 170)])]
-    assert lengths == [[10, 30], [100], [170]]
+def test_prompts_of_very_different_length_never_share_a_group():
+    lengths = (170, 10, 30, 100)
+    assert list(group_rows([[1] * n for n in lengths])) == [[1, 2], [3], [0]]
+
+
+def test_many_rows_make_an_even_number_of_groups_so_that_two_cores_end_together():
+    assert [len(group) for group in group_rows([[1]] * 192)] == [192]
+    assert [len(group) for group in group_rows([[1]] * 1_200)] == [150] * 8
 
 
 def test_a_padded_batch_answers_as_each_prompt_alone_up_to_the_end_of_its_context(sampler):
@@ -156,6 +157,48 @@ def test_a_padded_batch_answers_as_each_prompt_alone_up_to_the_end_of_its_contex
     alone = [sampler.sample([prompt], settings, [seed])[0] for seed, prompt in enumerate(prompts)]
     assert together == alone
     assert [len(item.token_ids) for item in together if item.finish_reason == "length"][-1] == 128 - 126
+
+
+EVERYTHING = DecodingSettings(
+    max_new_tokens=40, temperature=0.8, top_k=100, top_p=0.95, min_p=0.01, repetition_penalty=1.3, logprobs=True,
+    bad_words=((7,), (8, 9), (10, 11, 12)), stop_token_ids=tuple(range(100, 112)),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("steps_per_look", [1, 5])
+@pytest.mark.parametrize("settings", [SETTINGS, EVERYTHING])
+def test_an_answer_does_not_depend_on_who_leaves_and_joins_its_batch(sampler, settings, steps_per_look):
+    prompts = [[7 + n % 50] * (1 + n * 7 % 23) for n in range(30)]
+    alone = [sampler.sample([prompt], settings, [seed])[0] for seed, prompt in enumerate(prompts)]
+    drafts = [sampler.draft(prompt, seed, settings) for seed, prompt in enumerate(prompts)]
+    sampler._cached.steps_per_look = steps_per_look
+    joined = []
+
+    def take(n_free, width):
+        taken = [draft for draft in drafts if draft not in joined][: min(n_free, 5)]
+        joined.extend(taken)
+        sizes.append((len(taken), width))
+        return taken
+
+    sizes = []
+    sampler.run([take], settings, max_rows=16)
+    assert [width > 0 for n_taken, width in sizes if n_taken].count(True) > 2
+    for draft, expected in zip(drafts, alone, strict=True):
+        completion = draft.completion(sampler.tokenizer, settings)
+        assert completion.token_ids == expected.token_ids
+        assert completion.finish_reason == expected.finish_reason
+        if settings.logprobs:
+            assert completion.logprobs == pytest.approx(expected.logprobs, abs=1e-4)
+
+
+def test_rows_are_taken_in_turn_while_they_are_not_much_longer_than_those_that_run():
+    drafts = [Draft((1,) * n, 0, 5) for n in (3, 4, 5, 40, 41)]
+    take = take_in_turn(drafts)
+    assert take(2, 0) == drafts[:2]
+    assert take(9, 6) == drafts[2:3]
+    assert take(9, 6) == []
+    assert take(9, 0) == drafts[3:]
+    assert take(9, 0) == []
 
 
 def test_a_base_with_sliding_windows_is_sampled_without_padding(tokenizer, cpu):
