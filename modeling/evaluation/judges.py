@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from modeling.data.prompts import Prompt
 from modeling.errors import BadInput
 from modeling.model.batching import Example
 from modeling.model.reward import RewardModel
@@ -16,7 +15,7 @@ Gold = Callable[[str, str], float]
 class Judge(Protocol):
     """Scores answers; a higher score is a better answer to the same prompt."""
 
-    def scores(self, prompts: Sequence[Prompt], texts: Sequence[str], examples: Sequence[Example]) -> list[float]: ...
+    def scores(self, prompts: Sequence[str], texts: Sequence[str], examples: Sequence[Example]) -> list[float]: ...
 
 
 class GoldJudge:
@@ -25,10 +24,10 @@ class GoldJudge:
     def __init__(self, gold: Gold) -> None:
         self.gold = gold
 
-    def scores(self, prompts: Sequence[Prompt], texts: Sequence[str], examples: Sequence[Example]) -> list[float]:
+    def scores(self, prompts: Sequence[str], texts: Sequence[str], examples: Sequence[Example]) -> list[float]:
         """Return the gold scores. Raises: BadInput when one is not a finite number."""
         del examples
-        scores = [float(self.gold(prompt.text, text)) for prompt, text in zip(prompts, texts, strict=True)]
+        scores = [float(self.gold(prompt, text)) for prompt, text in zip(prompts, texts, strict=True)]
         if not all(math.isfinite(score) for score in scores):
             raise BadInput("The gold function returned a score that is not a finite number.")
         return scores
@@ -40,7 +39,7 @@ class RewardJudge:
     def __init__(self, reward: RewardModel) -> None:
         self.reward = reward
 
-    def scores(self, prompts: Sequence[Prompt], texts: Sequence[str], examples: Sequence[Example]) -> list[float]:
+    def scores(self, prompts: Sequence[str], texts: Sequence[str], examples: Sequence[Example]) -> list[float]:
         """Return standardised scores."""
         del prompts, texts
         return [float(score) for score in self.reward.standardised(examples)]

@@ -6,14 +6,18 @@ answers beside it, so a resumed run must draw and score the same answers togethe
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol
 
-from modeling.spec import EvaluateSpec
+from modeling.sampling.sampler import OnProgress
 
 POLICY, PREVIOUS = "policy", "previous"
 """Names of the sides that are adapters, and of these adapters."""
 PART_TOKENS = 65_536
 """Tokens of answers in a part: seconds for a small base, minutes for a large one. Batches stay full: cut like this a
 thousand prompts of the demo ran 148 rows at a time, uncut 172, and with a quarter of it 73."""
+
+Row = dict[str, Any]
+"""One line of `eval.jsonl`; what it holds depends on its `kind` (`figures.py`)."""
 
 
 @dataclass(frozen=True)
@@ -24,30 +28,27 @@ class Part:
     adapter: str | None
     per_prompt: int
     prompts: range
+    temperature: float = 1.0
 
     @property
     def n_answers(self) -> int:
         return self.per_prompt * len(self.prompts)
 
 
-def parts_plan(spec: EvaluateSpec, n_prompts: int) -> list[Part]:
-    """Return all parts, side after side."""
-    sides: list[tuple[str, str | None, int, int]] = [
-        ("policy", POLICY, spec.samples_per_prompt, n_prompts),
-        ("sft", None, spec.samples_per_prompt, n_prompts),
-    ]
-    if spec.previous:
-        sides.append(("previous", PREVIOUS, spec.samples_per_prompt, n_prompts))
-    if spec.reward:
-        sides.append(("plain", None, 1, n_prompts))
-    if spec.gold:
-        sides.append(("oracle", None, spec.oracle_n - spec.samples_per_prompt, min(spec.n_oracle_prompts, n_prompts)))
-    return [
-        Part(side, adapter, per_prompt, prompts)
-        for side, adapter, per_prompt, n in sides
-        for prompts in _cut(n, n_at_once=max(1, PART_TOKENS // (per_prompt * spec.max_new_tokens)))
-    ]
+class Measurement(Protocol):
+    """One thing that an evaluation measures, part by part; all it has found is in its rows."""
+
+    rows: list[Row]
+    parts: list[Part]
+
+    def measure(self, part: Part, on_progress: OnProgress) -> None:
+        """Fill in what the part adds to the rows."""
 
 
-def _cut(n: int, *, n_at_once: int) -> Iterator[range]:
-    return (range(n)[start : start + n_at_once] for start in range(0, n, n_at_once))
+def parts_cut(
+    side: str, adapter: str | None, *, per_prompt: int, n_prompts: int, max_new_tokens: int, temperature: float = 1.0
+) -> Iterator[Part]:
+    """Yield the parts of one side."""
+    n_at_once = max(1, PART_TOKENS // (per_prompt * max_new_tokens))
+    for start in range(0, n_prompts, n_at_once):
+        yield Part(side, adapter, per_prompt, range(n_prompts)[start : start + n_at_once], temperature)

@@ -4,12 +4,12 @@ A side is an adapter by name, or the bare base (the SFT policy). Each side draws
 answers with another's dice.
 """
 
+import dataclasses
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modeling.data.prompts import Prompt
 from modeling.evaluation.parts import Part
 from modeling.model.adapter_switching import adapter_active
 from modeling.model.batching import Example
@@ -21,7 +21,8 @@ from modeling.sampling.sampler import OnProgress, Sampler
 class Answers:
     """N answers prompt by prompt: the first `per_prompt` belong to the first prompt."""
 
-    prompts: list[Prompt]
+    positions: list[int]
+    """Which prompt each answers."""
     examples: list[Example]
     texts: list[str]
     cut: list[bool]
@@ -43,31 +44,27 @@ class Sides:
     """Samples from adapters of one model to one list of prompts."""
 
     def __init__(
-        self,
-        model: Any,
-        sampler: Sampler,
-        prompts: Sequence[Prompt],
-        prompt_ids: Sequence[tuple[int, ...]],
-        settings: DecodingSettings,
-        *,
-        seed: int,
+        self, sampler: Sampler, prompt_ids: Sequence[tuple[int, ...]], *, max_new_tokens: int, seed: str
     ) -> None:
-        self.model, self.sampler, self.settings, self.seed = model, sampler, settings, seed
-        self.prompts, self.prompt_ids = list(prompts), list(prompt_ids)
+        self.sampler, self.prompt_ids, self.seed = sampler, list(prompt_ids), seed
+        self.settings = DecodingSettings(max_new_tokens=max_new_tokens)
 
     def sample(self, part: Part, on_progress: OnProgress | None = None) -> Answers:
         """Draw the part's answers. Every answer's seed follows from its side and its place there, whatever the part."""
-        stream = random.Random(f"evaluate-{self.seed}-{part.side}")  # noqa: S311 - reproducible draws, not secrets
+        stream = random.Random(f"{self.seed}-{part.side}")  # noqa: S311 - reproducible draws, not secrets
         first, end = part.prompts.start * part.per_prompt, part.prompts.stop * part.per_prompt
         seeds = [stream.getrandbits(48) for _ in range(end)][first:]
         positions = [i for i in part.prompts for _ in range(part.per_prompt)]
-        self.model.eval()
-        with adapter_active(self.model, part.adapter):
+        self.sampler.model.eval()
+        with adapter_active(self.sampler.model, part.adapter):
             completions = self.sampler.sample(
-                [self.prompt_ids[i] for i in positions], self.settings, seeds, on_progress=on_progress
+                [self.prompt_ids[i] for i in positions],
+                dataclasses.replace(self.settings, temperature=part.temperature),
+                seeds,
+                on_progress=on_progress,
             )
         return Answers(
-            [self.prompts[i] for i in positions],
+            positions,
             [Example(self.prompt_ids[i], tuple(c.token_ids)) for i, c in zip(positions, completions, strict=True)],
             [completion.text for completion in completions],
             [completion.finish_reason == "length" for completion in completions],

@@ -5,6 +5,7 @@ import pytest
 
 from modeling.errors import BadInput, Stopped
 from modeling.evaluation import evaluate, parts, recompute
+from modeling.evaluation.comparison import _parts
 from modeling.evaluation.judges import gold_function
 from modeling.model.adapters import new_adapter, save_adapter
 from modeling.model.base import base_sha256, load_base
@@ -62,7 +63,10 @@ def spec(tiny_base, folders, write_jsonl):
 def test_every_figure_of_the_issue_is_reported_with_its_sft_twin(spec, run_dir):
     metrics = evaluate.run(spec, run_dir)
     own = {"mean_tokens", "cut_share", "distinct_share", "well_formed_share", "kl_nats", "score"}
-    names = {"win_rate", "win_rate_low", "win_rate_high", "win_rate_previous", "best_of_2", "oracle_share", "n_prompts"}
+    own |= {"distinct_1", "distinct_2", "distinct_3", "repeated_share"}
+    names = {"n_prompts", "length_effect", "oracle_share", "best_of_2", "policy_best_of_2", "previous_best_of_2"}
+    rates = {"win_rate", "win_rate_previous", "win_rate_reward", "win_rate_length_controlled"}
+    names |= {name + end for name in rates for end in ("", "_low", "_high")}
     assert names | own | {f"sft_{name}" for name in own} <= metrics.keys()
     assert metrics["n_prompts"] == 6
     assert metrics["judge"] == spec.gold
@@ -183,12 +187,12 @@ def in_small_parts(spec, monkeypatch):
 
 
 def test_the_parts_hold_every_answer_of_every_side_once(spec, in_small_parts):
-    plan = parts.parts_plan(spec, 6)
+    plan = list(_parts(spec, 6))
     assert len(plan) == 3 * 3 + 2 + 3
     for side, n_prompts in {"policy": 6, "sft": 6, "previous": 6, "plain": 6, "oracle": 3}.items():
         assert [i for part in plan if part.side == side for i in part.prompts] == list(range(n_prompts))
     without = dataclasses.replace(spec, previous="", reward="", gold="", judge="j")
-    assert {part.side for part in parts.parts_plan(without, 6)} == {"policy", "sft"}
+    assert {part.side for part in _parts(without, 6)} == {"policy", "sft"}
 
 
 def test_an_answer_does_not_depend_on_how_the_parts_are_cut(spec, tmp_path, monkeypatch):
