@@ -4,14 +4,16 @@ import datetime as dt
 from collections.abc import Mapping
 
 _COLUMNS = """\
-- `prompt`, `chosen`, `rejected`: trl's conversational preference format. Ties are counted and make no row.
+- `prompt`, `chosen`, `rejected`: trl's conversational preference format. Ties are in files of their own, with one
+  more column, `tie`, which is true; which answer stands as chosen there means nothing.
 - `task`, `prompt_id`, `protocol`: numbers of the task, its prompt and the version of the guidelines.
 - `annotator`: a pseudonym of this project.
 - `chosen_source`, `rejected_source`: what gave the answers; several that gave the same text are joined by a plus.
 - `chosen_cut`, `rejected_cut`: whether the answer was cut at the length limit.
+- `chosen_first`: whether the annotator was shown chosen before rejected. Null for improved answers.
 - `strength`: how much better, from 1 to 3, where that was asked. `edited`: chosen is an improved version of rejected.
 - `consensus`: whether all judgments of the task together, each weighed by its annotator's reliability, put chosen
-  before rejected; false also where they tie. Null for improved answers, which nobody else compared.
+  before rejected. Null where it ties them, and for ties and improved answers.
 - `confidence`: how surely that consensus is known, from 0.5 to 1.
 - `reliability`: the annotator's probability of getting two answers right; 0.5 is a coin.
 - `weight`: of the annotator's judgments in the consensus: 0 for a spammer, 1 for a typical annotator.

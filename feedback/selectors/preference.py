@@ -1,4 +1,4 @@
-"""Judged pairs in trl's preference format, one row for each; ties are counted, not written.
+"""Judged pairs in trl's preference format, one row for each; ties are rows of their own file, if anybody asks for them.
 
 Source: https://huggingface.co/docs/trl/dataset_formats (conversational, explicit prompt)
 """
@@ -23,6 +23,7 @@ COLUMNS = [
     "chosen_cut",
     "rejected_cut",
     "protocol",
+    "chosen_first",
     "strength",
     "edited",
     "consensus",
@@ -45,11 +46,20 @@ def pairs_of(judged: Iterable[Judged]) -> Iterator[dict[str, Any]]:
     for one in judged:
         judgment = one.judgment
         for better, worse in pairs_from_ranks(judgment.ranks, judgment.cannot_judge).won:
-            yield _row(one, one.answers[better], one.answers[worse], strength=judgment.strength) | _consensus(
-                one, better, worse
-            )
+            yield _row(one, one.answers[better], one.answers[worse], strength=judgment.strength) | {
+                "chosen_first": _shown_first(one, better, worse),
+                **_consensus(one, better, worse),
+            }
         if judgment.edited_answer and judgment.edited_item is not None:
             yield _row(one, answer_written(one), one.answers[judgment.edited_item], edited=True)
+
+
+def ties_of(judged: Iterable[Judged]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each pair of answers that were called equally good; which one stands as chosen means nothing."""
+    for one in judged:
+        for first, second in pairs_from_ranks(one.judgment.ranks, one.judgment.cannot_judge).tied:
+            row = _row(one, one.answers[first], one.answers[second])
+            yield row | {"chosen_first": _shown_first(one, first, second), "tie": True}
 
 
 def answer_written(judged: Judged) -> Answer:
@@ -78,6 +88,7 @@ def _row(
         "chosen_cut": chosen.cut,
         "rejected_cut": rejected.cut,
         "protocol": judged.judgment.protocol.number,
+        "chosen_first": None,
         "strength": strength,
         "edited": edited,
         "consensus": None,
@@ -87,9 +98,17 @@ def _row(
     }
 
 
+def _shown_first(judged: Judged, one: int, other: int) -> bool:
+    """Return whether the annotator was shown the one answer before the other."""
+    order = judged.judgment.assignment.order
+    return order.index(one) < order.index(other)
+
+
 def _consensus(judged: Judged, better: int, worse: int) -> dict[str, Any]:
     """Return whether all judgments of the task together put the two answers in this order, and how surely."""
     if judged.consensus is None:
         return {}
     ranks = judged.consensus.ranks
+    if ranks[better] == ranks[worse]:
+        return {}
     return {"consensus": ranks[better] < ranks[worse], "confidence": judged.consensus.confidence}

@@ -21,7 +21,7 @@ from feedback.formats.datasheet import datasheet
 from feedback.formats.writing import jsonl_lines
 from feedback.models import Judgment, Project, QualityReport, Snapshot, User
 from feedback.selectors.judgment import Judged, judged_by_ids, judgments_counted
-from feedback.selectors.preference import pairs_of
+from feedback.selectors.preference import pairs_of, ties_of
 from feedback.selectors.quality import Worth, report_computed, worth_of
 from feedback.services.transition import transition_log
 
@@ -29,7 +29,9 @@ SAID = ("ranks", "cannot_judge", "all_bad", "strength", "ratings", "flags", "edi
 """What a snapshot's hash covers of a judgment, beside the texts of its answers."""
 ALL = "preferences.jsonl"
 DATASHEET = "datasheet.md"
+TIES = "ties.jsonl"
 HALVES = {"a": "half_a.jsonl", "b": "half_b.jsonl"}
+TIES_OF_HALVES = {"a": "half_a_ties.jsonl", "b": "half_b_ties.jsonl"}
 
 
 def snapshot_create(
@@ -41,10 +43,10 @@ def snapshot_create(
     not_in: Sequence[Snapshot] = (),
     halves: bool = False,
 ) -> Snapshot:
-    """Pin the judgments that stand and write them as preference pairs under ARTIFACTS_ROOT/snapshots/<id>/.
+    """Pin the judgments that stand and write them as pairs, ties apart, under ARTIFACTS_ROOT/snapshots/<id>/.
 
     `not_in` leaves out what earlier snapshots pinned; prefer it to `after_judgment_id`, since a lower id may be
-    committed later. With `halves` two more files hold the pairs of disjoint groups of prompts. The rows say what the
+    committed later. With `halves` more files hold the rows of two disjoint groups of prompts. The rows say what the
     newest quality report says of their annotators and tasks, and the filter names that report.
 
     Raises: Invalid when there is nothing to pin, Conflict when a new report came meanwhile: do it again.
@@ -127,16 +129,17 @@ def _said(judgment: Judgment) -> bytes:
 def _write(folder: Path, project: Project, judgment_ids: Sequence[int], worth: Worth, *, halves: bool) -> _Written:
     tally = _Tally()
     judged = tally.watch(judged_by_ids(project=project, judgment_ids=judgment_ids, worth=worth))
-    names = [ALL, *(HALVES.values() if halves else ())]
+    names = [ALL, TIES, *((*HALVES.values(), *TIES_OF_HALVES.values()) if halves else ())]
     rows: Counter[str] = Counter()
     streams = {name: (folder / name).open("w", encoding="utf-8") for name in names}
     try:
         for one in judged:
-            targets = [ALL, HALVES[half_of(one.judgment.task.prompt.group)]] if halves else [ALL]
-            lines = list(jsonl_lines(pairs_of([one])))
-            for name in targets:
-                streams[name].writelines(lines)
-                rows[name] += len(lines)
+            half = half_of(one.judgment.task.prompt.group)
+            for found, whole, parts in ((pairs_of, ALL, HALVES), (ties_of, TIES, TIES_OF_HALVES)):
+                lines = list(jsonl_lines(found([one])))
+                for name in (whole, parts[half]) if halves else (whole,):
+                    streams[name].writelines(lines)
+                    rows[name] += len(lines)
         for stream in streams.values():
             stream.flush()
             os.fsync(stream.fileno())

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -5,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from feedback.domain.errors import Conflict, Invalid
-from feedback.models import Judgment
+from feedback.models import Judgment as StoredJudgment
 from feedback.selectors.preference import COLUMNS, preference_rows
 from feedback.selectors.snapshot import snapshot_people
 from feedback.services import snapshot as snapshot_services
 from feedback.services.snapshot import snapshot_create
-from modeling.data.preferences import read_preferences
+from modeling.data.preferences import Judgment, read_preferences
 from modeling.spec import FileRef
 from tests.feedback.factories import (
     ConsensusFactory,
@@ -96,7 +97,7 @@ def test_all_that_a_judgment_says_is_in_the_hash(project, ann, change):
     judgment = judge(project, ann, [1, 2])
     before = snapshot_create(project=project).sha256
 
-    Judgment.objects.filter(pk=judgment.pk).update(**change)
+    StoredJudgment.objects.filter(pk=judgment.pk).update(**change)
 
     assert snapshot_create(project=project).sha256 != before
 
@@ -154,6 +155,44 @@ def test_halves_share_no_prompt_and_together_are_everything(project, ann):
     assert half_a | half_b == {row["prompt_id"] for row in lines(snapshot)}
 
 
+def test_ties_have_files_of_their_own(project, ann):
+    judge(project, ann, [1, 1, 3])
+    for _ in range(12):
+        judge(project, ann, [1, 1])
+
+    snapshot = snapshot_create(project=project, halves=True)
+
+    ties = lines(snapshot, "ties.jsonl")
+    assert len(ties) == snapshot.files["ties.jsonl"]["rows"] == snapshot.counts["ties"] == 13
+    assert all(row["tie"] and row.keys() - {"tie"} == set(COLUMNS) for row in ties)
+    assert [len(lines(snapshot)), lines(snapshot)[0].get("tie")] == [2, None]
+    halves = [lines(snapshot, f"half_{half}_ties.jsonl") for half in "ab"]
+    assert all(halves)
+    assert sorted(row["task"] for half in halves for row in half) == [row["task"] for row in ties]
+
+
+def test_a_row_says_which_answer_the_annotator_saw_first(project, ann):
+    judgment = judge(project, ann, [1, 2, 2], assignment__order=[2, 0, 1])
+
+    snapshot = snapshot_create(project=project)
+
+    assert [(row["chosen"], row["chosen_first"]) for row in lines(snapshot)] == [
+        (row["chosen"], first) for row, first in zip(preference_rows(snapshot=snapshot), (True, False), strict=True)
+    ]  # item 0 is shown before item 1 and after item 2
+    assert lines(snapshot, "ties.jsonl")[0]["chosen_first"] is False
+    assert judgment.assignment.order == [2, 0, 1]
+
+
+def test_a_consensus_that_ties_two_answers_says_of_neither_that_it_won(project, ann):
+    judgment = judge(project, ann, [1, 2])
+    report = QualityReportFactory(project=project, reliable={ann: (0.9, 1.0)})
+    ConsensusFactory(task=judgment.task, report=report, ranks=[1, 1], confidence=0.8)
+
+    [row] = lines(snapshot_create(project=project))
+
+    assert (row["consensus"], row["confidence"], row["reliability"]) == (None, None, 0.9)
+
+
 def test_a_folder_left_by_a_crash_is_replaced(project, ann, tmp_path):
     judge(project, ann, [1, 2])
     first = snapshot_create(project=project)
@@ -165,7 +204,7 @@ def test_a_folder_left_by_a_crash_is_replaced(project, ann, tmp_path):
     second = snapshot_create(project=project)
 
     assert {file.name for file in Path(second.files["preferences.jsonl"]["path"]).parent.iterdir()} == {
-        "datasheet.md", "preferences.jsonl",
+        "datasheet.md", "preferences.jsonl", "ties.jsonl",
     }  # fmt: skip
 
 
@@ -221,12 +260,17 @@ def test_a_snapshot_never_mixes_two_reports(project, ann, monkeypatch, tmp_path)
     assert list((tmp_path / "snapshots").iterdir()) == []
 
 
-def test_training_reads_a_snapshot_with_weights(project, ann):
-    judge(project, ann, [1, 2])
-    QualityReportFactory(project=project, reliable={ann: (0.9, 1.0)})
-    file = snapshot_create(project=project).files["preferences.jsonl"]
+def test_training_reads_a_snapshot_with_all_that_the_report_says(project, ann):
+    judgment = judge(project, ann, [1, 2, 2], strength=3)
+    report = QualityReportFactory(project=project, reliable={ann: (0.9, 1.5)})
+    ConsensusFactory(task=judgment.task, report=report, ranks=[1, 2, 3], confidence=0.8)
+    files = snapshot_create(project=project).files
 
-    [pair] = read_preferences([FileRef(path=file["path"], sha256=file["sha256"])])
+    rows = list(read_preferences([FileRef(files[name]["path"]) for name in ("preferences.jsonl", "ties.jsonl")]))
 
-    assert [json.loads(line)["weight"] for line in Path(file["path"]).read_text().splitlines()] == [1.0]
-    assert pair.chosen
+    known = {"ranking": f"{judgment.task_id} p-ann", "reliability": 0.9, "weight": 1.5}
+    won = Judgment(strength=3, consensus=True, confidence=0.8, **known)
+    assert [dataclasses.replace(row.judgment, chosen_first=None) for row in rows] == [
+        won, won, Judgment(tie=True, **known),
+    ]  # fmt: skip
+    assert all(row.judgment.chosen_first is not None for row in rows)
