@@ -22,6 +22,8 @@ RANKINGS = "preferences.jsonl"
 RANKINGS_OF_POLICY = "half_a.jsonl"
 RANKINGS_OF_JUDGE = "half_b.jsonl"
 """Files of a snapshot: all pairs, and two halves by prompt for projects whose judge is a second reward model."""
+TIES = {RANKINGS: "ties.jsonl", RANKINGS_OF_POLICY: "half_a_ties.jsonl", RANKINGS_OF_JUDGE: "half_b_ties.jsonl"}
+"""The ties beside each; snapshots of earlier versions have none."""
 
 
 def snapshot_file(round: Round, name: str) -> dict[str, Any]:
@@ -29,6 +31,13 @@ def snapshot_file(round: Round, name: str) -> dict[str, Any]:
     assert round.snapshot is not None, f"{round} is past its launch without a snapshot"
     file = round.snapshot.files[name]
     return {"path": file["path"], "sha256": file["sha256"]}
+
+
+def snapshot_files(round: Round, name: str) -> list[dict[str, Any]]:
+    """Return a file of rankings and that of its ties, where there are any."""
+    assert round.snapshot is not None, f"{round} is past its launch without a snapshot"
+    n_ties = round.snapshot.files.get(TIES[name], {"rows": 0})["rows"]
+    return [snapshot_file(round, one) for one in ((name, TIES[name]) if n_ties else (name,))]
 
 
 def prompts_file(round: Round, split: Split) -> Path:

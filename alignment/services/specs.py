@@ -20,6 +20,7 @@ from alignment.services.datasets import (
     RANKINGS_OF_POLICY,
     prompts_file,
     snapshot_file,
+    snapshot_files,
 )
 from alignment.services.version import version_name
 from feedback.domain.states import Split
@@ -113,7 +114,7 @@ def _judge(round_: Round) -> tuple[str, Fields]:
 def _reward_fields(round_: Round, rankings: str) -> Fields:
     recipe = Recipe.from_json(round_.recipe)
     return _limit(build_recipe(round_.project)) | recipe.reward | {
-        "seed": recipe.seed, "base": version_path(round_base(round_)), "preferences": [snapshot_file(round_, rankings)],
+        "seed": recipe.seed, "base": version_path(round_base(round_)), "preferences": snapshot_files(round_, rankings),
     }  # fmt: skip
 
 
