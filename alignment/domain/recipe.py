@@ -40,7 +40,7 @@ _FILLED_IN: Mapping[type[Spec], Mapping[str, Any]] = {
     PPOSpec: {**_ONLINE, "reference": "base", "mix": [], "mix_coef": 0.0},
     EvaluateSpec: {
         "seed": 0, "base": "later", "policy": "later", "previous": "", "reward": "", "gold": "", "judge": "later",
-        "prompts": _FILE,
+        "prompts": _FILE, "snapshots": "", "texts": [], "questions": [],
     },
 }  # fmt: skip
 """Stand-ins for what a stage gets from the orchestration, so that the rest can be checked alone."""
@@ -57,6 +57,10 @@ class Method:
     def online(self) -> bool:
         """Whether the policy answers prompts of the pool while it trains, and is scored by the reward model."""
         return "reward" in _FILLED_IN[self.spec]
+
+    def default(self, name: str) -> Any:
+        """Return a field's value where a recipe does not set it."""
+        return next(field.default for field in dataclasses.fields(self.spec) if field.name == name)
 
 
 MethodName = Literal["rloo", "grpo", "ppo", "dpo"]

@@ -41,6 +41,7 @@ _FORMS = (  # where two fit, the longer one stands first
     ),
     gettext_noop("name a judge: a gold function or a held-out reward model."),
     gettext_noop("the judge must not be the optimised reward model."),
+    gettext_noop("snapshots needs the reward model that they optimised."),
 )
 _PLACE = re.compile(r"%\\\((\w+)\\\)s")
 """A place for a value in an escaped form."""

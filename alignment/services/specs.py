@@ -33,6 +33,10 @@ Fields = dict[str, Any]
 IMPORTED_LENGTH = 2_048
 """Tokens of the longest conversation to train on where an imported model could take more: memory grows with it."""
 
+N_SNAPSHOTS = 8
+"""Adapters on the way of an online training, for the over-optimisation curve: seconds of the evaluation, and as many
+points as tell a fall from noise."""
+
 
 def spec_make(round: Round, purpose: str) -> tuple[str, Fields]:
     """Return the stage and the pinned specification of a round's run. Raises: RoundRefused."""
@@ -126,7 +130,8 @@ def _policy(round_: Round) -> tuple[str, Fields]:
         fields["adapter"] = adapter_path(round_previous(round_))
         fields["reference"] = "adapter" if recipe.reference == "previous" else "base"
     if method.online:
-        return method.spec.stage, {"max_new_tokens": built.max_new_tokens} | fields | {
+        snapshots = min(N_SNAPSHOTS, fields.get("n_steps", method.default("n_steps")))
+        return method.spec.stage, {"max_new_tokens": built.max_new_tokens, "snapshots": snapshots} | fields | {
             "reward": _made(round_, "reward"), "prompts": _file(prompts_file(round_, Split.POOL)),
         }  # fmt: skip
     # Without a gold score the other half is the judge's: a policy must not have seen what it is judged by.
@@ -145,7 +150,22 @@ def _evaluate(round_: Round) -> tuple[str, Fields]:
         "previous": adapter_path(previous) if previous.kind == VersionKind.POLICY else "",
         "reward": _made(round_, "reward"),
         "prompts": _file(prompts_file(round_, Split.HELDOUT)),
+        "snapshots": _snapshots(round_),
+        "texts": _texts_still_here(round_.project, built),
     }
+
+
+def _snapshots(round_: Round) -> str:
+    """Return the folder of the adapters that the policy's training kept on its way; empty where it kept none."""
+    policy = _run(round_, "policy")
+    return str(artifact_path(policy, "snapshots")) if "snapshots" in policy.result["artifacts"] else ""
+
+
+def _texts_still_here(project: Project, built: BuildRecipe) -> list[Fields]:
+    """Return the texts that the base was pretrained on, as far as they are still on this disk; an import has none."""
+    build = round_build(project=project)
+    texts = _texts(build, built) if build is not None and built.kind != "import" else []
+    return [text for text in texts if Path(text["path"]).is_file()]
 
 
 _BUILD: dict[str, Callable[[Round], tuple[str, Fields]]] = {
