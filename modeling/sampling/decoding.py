@@ -66,3 +66,11 @@ class Completion:
     finish_reason: FinishReason
     logprobs: list[float] | None = None
     """Log-probability of each token (nats) under the model itself: temperature 1, nothing filtered."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scored:
+    """An answer with what it was chosen by."""
+
+    score: float
+    completion: Completion

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import torch
+from transformers import PreTrainedTokenizerFast
 
+from modeling.data.chat import encode_text
 from modeling.sampling.decoding import DecodingSettings
 
 _NONE, _ANY = -1, -2
@@ -97,3 +99,12 @@ def processors_for(
     if settings.bad_words:
         found.append(BadWords(settings.bad_words, len(prompts), torch_device))
     return found
+
+
+def spellings(words: Sequence[str], tokenizer: PreTrainedTokenizerFast) -> tuple[tuple[int, ...], ...]:
+    """Return the token sequences of words as they stand at the start of a text and after a space.
+
+    A word that the tokenizer would never cut like that, in parts of its letters, is not found.
+    """
+    texts = [start + word.strip() for word in words for start in ("", " ") if word.strip() or not start]
+    return tuple(dict.fromkeys(tuple(encode_text(tokenizer, text)) for text in texts))

@@ -11,7 +11,7 @@ Knows tokens and tensors; which adapter is active is the caller's choice, what a
 import contextlib
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from peft import PeftModel
@@ -22,9 +22,10 @@ from modeling.errors import BadInput
 from modeling.model.adapter_switching import adapter_fused
 from modeling.model.cores import map_parts
 from modeling.sampling.batch import Batch
+from modeling.sampling.beam import Beam, BeamSettings, beam_search
 from modeling.sampling.cached_model import CachedModel
-from modeling.sampling.decoding import Completion, DecodingSettings
-from modeling.sampling.draft import Draft
+from modeling.sampling.decoding import Completion, DecodingSettings, Scored
+from modeling.sampling.draft import Draft, text_of
 from modeling.sampling.grouping import GPU_ROWS, MAX_ROWS, by_length, group_rows
 from modeling.sampling.lane import Take, run_lane, take_in_turn, take_once
 
@@ -123,12 +124,42 @@ class Sampler:
             with self._precision():
                 run_lane(start, take, max_rows)
 
-        stop_ids, training = self._stop_ids(settings), self.model.training
+        stop_ids = self._stop_ids(settings.stop_token_ids)
+        with self._evaluating():
+            for _ in map_parts(self.device, lane, takes):
+                on_lane_end()
+
+    def beam_search(self, prompts: Sequence[Sequence[int]], settings: BeamSettings) -> list[list[Scored]]:
+        """Return each prompt's likeliest answers that the search found, the best first, at most one for each beam.
+
+        Raises: as `sample`.
+        """
+        settings.validate()
+        self.check_prompts(prompts)
+        stop_ids = self._stop_ids(())
+
+        def search(prompt: Sequence[int]) -> list[Beam]:
+            with self._precision():
+                return beam_search(self._cached, prompt, settings, stop_ids)
+
+        with self._evaluating():
+            found = list(map_parts(self.device, search, prompts))
+        return [[self._scored(beam, settings) for beam in beams] for beams in found]
+
+    def _scored(self, beam: Beam, settings: BeamSettings) -> Scored:
+        assert beam.end is not None, "the search returns finished answers"
+        tokens, logprobs = list(beam.tokens), list(beam.logprobs) if settings.logprobs else None
+        text = text_of(tokens, self.tokenizer)
+        return Scored(beam.score(settings.length_penalty), Completion(tokens, text, beam.end, logprobs))
+
+    @contextlib.contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Without dropout and gradients, the active adapter folded in."""
+        training = self.model.training
         self.model.eval()
         try:
             with adapter_fused(self.model), torch.inference_mode():
-                for _ in map_parts(self.device, lane, takes):
-                    on_lane_end()
+                yield
         finally:
             self.model.train(training)
 
@@ -150,9 +181,9 @@ class Sampler:
                     f"and the context of {self.context_length} leaves no room to answer."
                 )
 
-    def _stop_ids(self, settings: DecodingSettings) -> list[int]:
-        """Return every token that ends an answer: the tokenizer's, the base's and the caller's."""
-        ends = {*self._cached.end_token_ids, *settings.stop_token_ids}
+    def _stop_ids(self, asked: Sequence[int]) -> list[int]:
+        """Return every token that ends an answer: the tokenizer's, the base's and those asked for."""
+        ends = {*self._cached.end_token_ids, *asked}
         return sorted(ends if self.tokenizer.eos_token_id is None else ends | {self.tokenizer.eos_token_id})
 
     def _precision(self) -> contextlib.AbstractContextManager[None]:
