@@ -100,7 +100,7 @@ def _row(
 
 def _shown_first(judged: Judged, one: int, other: int) -> bool:
     """Return whether the annotator was shown the one answer before the other."""
-    order = judged.judgment.assignment.order
+    order: list[int] = judged.judgment.assignment.order
     return order.index(one) < order.index(other)
 
 
