@@ -1,8 +1,10 @@
-"""One round without the web: sample, rank by simulated annotators, train a reward model and a policy, evaluate.
+"""Rounds without the web: sample, rank by simulated annotators, train a reward model and a policy, evaluate.
 
-    python bench/loop_lab.py --base DIR --prompts prompts.jsonl --work DIR --seeds 1 2 3 --recipe rloo \
-        --set rloo.kl_coef=0.1 --set reward.epochs=3
+    python bench/loop_lab.py --base DIR --prompts prompts.jsonl --work DIR --seeds 1 2 3 --recipe ppo \
+        --set ppo.kl_coef=0.1 --set reward.epochs=3 --rounds 3
 
+A round ranks fresh prompts, answered by the two newest policies in equal number; reward model and policy start afresh
+on all rankings so far.
 What a stage makes is kept under --work by the hash of its specification, so that a change of the policy's settings does
 not train the reward model again. Prints a table; the last line is one JSON object.
 """
@@ -10,12 +12,14 @@ not train the reward model again. Prints a table; the last line is one JSON obje
 import argparse
 import dataclasses
 import hashlib
+import itertools
 import json
 import math
 import random
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from modeling.data.chat import encode_prompt
@@ -24,19 +28,24 @@ from modeling.device import pick_device, seed_everything
 from modeling.errors import ModelingError
 from modeling.evaluation import evaluate
 from modeling.evaluation.judges import gold_function
+from modeling.model.adapters import load_adapter
 from modeling.model.base import load_base, load_tokenizer
 from modeling.rundir import RunDir
 from modeling.sampling.decoding import DecodingSettings
 from modeling.sampling.sampler import Sampler
-from modeling.spec import DPOSpec, EvaluateSpec, FileRef, RewardSpec, RLOOSpec, Spec
-from modeling.training import dpo, reward, rloo
+from modeling.spec import DPOSpec, EvaluateSpec, FileRef, GRPOSpec, PPOSpec, RewardSpec, RFTSpec, RLOOSpec, Spec
+from modeling.training import dpo, ppo, reward, rft, rloo
 
 N_ANSWERS = 4
 TEMPERATURE = 0.35
-STAGES = {"reward": reward.run, "dpo": dpo.run, "rloo": rloo.run, "evaluate": evaluate.run}
+STAGES = {
+    "reward": reward.run, "dpo": dpo.run, "rloo": rloo.run, "grpo": rloo.run, "ppo": ppo.run, "rft": rft.run,
+    "evaluate": evaluate.run,
+}  # fmt: skip
+ONLINE: dict[str, type[Spec]] = {spec.stage: spec for spec in (PPOSpec, RLOOSpec, GRPOSpec, RFTSpec)}
 SHOWN = (
-    "seed", "reward_accuracy", "win_rate", "best_of_4", "kl_nats", "oracle_share", "mean_tokens", "sft_mean_tokens",
-    "cut_share", "sft_cut_share", "distinct_share",
+    "seed", "round", "reward_accuracy", "win_rate", "best_of_4", "kl_nats", "oracle_share", "mean_tokens",
+    "sft_mean_tokens", "cut_share", "sft_cut_share", "distinct_share",
     "sft_distinct_share", "well_formed_share", "sft_well_formed_share", "seconds",
 )  # fmt: skip
 
@@ -49,17 +58,21 @@ def main() -> None:
     results = []
     print("  ".join(f"{name[:10]:>10}" for name in SHOWN), flush=True)
     for seed in options.seeds:
-        try:
-            row = one_round(options, seed, work, splits)
-        except ModelingError as error:
-            print(f"{seed:>10}  {type(error).__name__}: {error}", flush=True)
-            results.append({"seed": seed, "error": str(error)})
-            continue
-        print("  ".join(f"{row.get(name, math.nan):>10.3f}" for name in SHOWN), flush=True)
-        results.append(row)
-    good = [row for row in results if "error" not in row]
-    means = {name: statistics.fmean(row[name] for row in good) for name in SHOWN if good and name in good[0]}
-    print("  ".join(f"{means.get(name, math.nan):>10.3f}" for name in SHOWN))
+        files, policies = [], []
+        for number in range(1, options.rounds + 1):
+            try:
+                row = one_round(options, seed, number, work, splits, files, policies)
+            except ModelingError as error:
+                print(f"{seed:>10}  {type(error).__name__}: {error}", flush=True)
+                results.append({"seed": seed, "round": number, "error": str(error)})
+                break
+            print("  ".join(f"{row.get(name, math.nan):>10.3f}" for name in SHOWN), flush=True)
+            results.append(row)
+    means = []
+    for number in range(1, options.rounds + 1):
+        good = [row for row in results if "error" not in row and row["round"] == number]
+        means.append({name: statistics.fmean(row[name] for row in good) for name in SHOWN if good and name in good[0]})
+        print("  ".join(f"{means[-1].get(name, math.nan):>10.3f}" for name in SHOWN))
     print(
         json.dumps(
             {"gold": options.gold, "recipe": options.recipe, "set": options.set, "means": means, "rows": results}
@@ -67,13 +80,19 @@ def main() -> None:
     )
 
 
-def one_round(options: argparse.Namespace, seed: int, work: Path, splits: dict[str, Path]) -> dict:
+def one_round(
+    options: argparse.Namespace, seed: int, number: int, work: Path, splits: dict[str, Path], files: list[Path],
+    policies: list[Path],
+) -> dict:  # fmt: skip
+    """Return a round's figures; adds its rankings and its policy to those of the earlier rounds."""
+
     def overrides(stage: str) -> dict:
         pairs = (item.split("=", 1) for item in options.set)
         return {name.split(".", 1)[1]: json.loads(value) for name, value in pairs if name.startswith(stage + ".")}
 
     started = time.monotonic()
-    preferences, label_accuracy = rankings(options, seed, work, splits["ranked"])
+    preferences, label_accuracy = rankings(options, seed, work, splits["ranked"], number=number, policies=policies)
+    files.append(preferences)
     seconds = {}
 
     def stage(spec_class: type[Spec], artifact: str, **fields: object) -> tuple[Path, dict]:
@@ -90,33 +109,45 @@ def one_round(options: argparse.Namespace, seed: int, work: Path, splits: dict[s
         seconds[name] = metrics.pop("stage_s")
         return folder / "artifacts" / artifact, metrics
 
-    pinned = dataclasses.asdict(FileRef.pin(preferences))
-    reward_path, reward_metrics = stage(RewardSpec, "reward", base=options.base, preferences=[pinned])
-    if options.recipe == "rloo":
+    pinned = [dataclasses.asdict(FileRef.pin(file)) for file in files]
+    reward_path, reward_metrics = stage(RewardSpec, "reward", base=options.base, preferences=pinned)
+    if options.recipe in ONLINE:
         pool = dataclasses.asdict(FileRef.pin(splits["pool"]))
-        adapter, metrics = stage(RLOOSpec, "adapter", base=options.base, reward=str(reward_path), prompts=pool)
+        adapter, metrics = stage(
+            ONLINE[options.recipe], "adapter", base=options.base, reward=str(reward_path), prompts=pool
+        )
     else:
-        adapter, metrics = stage(DPOSpec, "adapter", base=options.base, preferences=[pinned])
+        adapter, metrics = stage(DPOSpec, "adapter", base=options.base, preferences=pinned)
+    policies.append(adapter)
     _, figures = stage(
         EvaluateSpec, "eval.jsonl", base=options.base, policy=str(adapter), reward=str(reward_path), gold=options.gold,
         prompts=dataclasses.asdict(FileRef.pin(splits["heldout"])),
     )  # fmt: skip
     return {
-        "seed": seed, "label_accuracy": label_accuracy, **reward_metrics, **metrics, **figures,
+        "seed": seed, "round": number, "label_accuracy": label_accuracy, **reward_metrics, **metrics, **figures,
         "stages_s": seconds, "seconds": time.monotonic() - started,
     }  # fmt: skip
 
 
-def rankings(options: argparse.Namespace, seed: int, work: Path, prompts_file: Path) -> tuple[Path, float]:
-    """Write preferences of `options.rankings` tasks; return the file and the share of pairs that gold agrees with."""
-    key = hashlib.sha256(f"{options.base} {options.gold} {options.rankings} {seed}".encode()).hexdigest()[:16]
+def rankings(
+    options: argparse.Namespace, seed: int, work: Path, prompts_file: Path, *, number: int = 1,
+    policies: Sequence[Path] = (),
+) -> tuple[Path, float]:  # fmt: skip
+    """Write preferences of `options.rankings` tasks; return the file and the share of pairs that gold agrees with.
+
+    Each round has prompts of its own. Half of a task's answers are the newest policy's and half the one's before.
+    """
+    sources = [None, *policies][-2:]
+    named = "" if number == 1 else f" {number} {' '.join(map(str, sources))}"
+    key = hashlib.sha256(f"{options.base} {options.gold} {options.rankings} {seed}{named}".encode()).hexdigest()[:16]
     file, note = work / f"preferences-{key}.jsonl", work / f"preferences-{key}.json"
     if note.exists():
         return file, json.loads(note.read_text())["label_accuracy"]
     prompts = list(read_prompts(FileRef(str(prompts_file))))
     generator = random.Random(f"lab-{seed}")
-    prompts = generator.sample(prompts, min(options.rankings, len(prompts)))
-    answers = sample_answers(options.base, prompts, seed)
+    prompts = generator.sample(prompts, min(options.rankings * number, len(prompts)))[options.rankings * (number - 1) :]
+    by_source = [sample_answers(options, prompts, seed, source, N_ANSWERS // len(sources)) for source in sources]
+    answers = [list(dict.fromkeys(itertools.chain(*found))) for found in zip(*by_source, strict=True)]
     gold = gold_function(options.gold)
     scores = [[gold(prompt.text, text) for text, _ in group] for prompt, group in zip(prompts, answers, strict=True)]
     spread = statistics.pstdev(score for group in scores for score in group)
@@ -143,15 +174,18 @@ def pair_row(prompt: Prompt, chosen: tuple[str, bool], rejected: tuple[str, bool
     }  # fmt: skip
 
 
-def sample_answers(base: str, prompts: list[Prompt], seed: int) -> list[list[tuple[str, bool]]]:
-    """Return each prompt's distinct SFT answers with whether they were cut."""
-    device, tokenizer = pick_device(), load_tokenizer(base)
-    sampler = Sampler(load_base(base, device).eval(), tokenizer, device)
-    ids = [encode_prompt(tokenizer, prompt.messages) for prompt in prompts for _ in range(N_ANSWERS)]
+def sample_answers(
+    options: argparse.Namespace, prompts: list[Prompt], seed: int, adapter: Path | None, n: int
+) -> list[list[tuple[str, bool]]]:
+    """Return each prompt's answers by an adapter, or by the base for None, with whether they were cut."""
+    device, tokenizer = pick_device(), load_tokenizer(options.base)
+    model = load_base(options.base, device).eval()
+    sampler = Sampler(load_adapter(model, adapter) if adapter else model, tokenizer, device)
+    ids = [encode_prompt(tokenizer, prompt.messages) for prompt in prompts for _ in range(n)]
     seeds = [random.Random(f"lab-{seed}-{i}").getrandbits(48) for i in range(len(ids))]
     found = sampler.sample(ids, DecodingSettings(max_new_tokens=64), seeds)
     rows = [(completion.text, completion.finish_reason == "length") for completion in found]
-    return [list(dict.fromkeys(rows[i : i + N_ANSWERS])) for i in range(0, len(rows), N_ANSWERS)]
+    return [rows[i : i + n] for i in range(0, len(rows), n)]
 
 
 def write_split(prompts: str, split: str, work: Path) -> Path:
@@ -171,9 +205,10 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--prompts", required=True)
     parser.add_argument("--work", required=True)
     parser.add_argument("--gold", default="modeling.world.gold:score")
-    parser.add_argument("--recipe", choices=("rloo", "dpo"), default="rloo")
+    parser.add_argument("--recipe", choices=(*ONLINE, "dpo"), default="ppo")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
-    parser.add_argument("--rankings", type=int, default=300)
+    parser.add_argument("--rankings", type=int, default=300, help="in each round")
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], metavar="stage.field=json")
     return parser.parse_args()
 

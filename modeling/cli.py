@@ -30,6 +30,7 @@ STAGE_FUNCTIONS = {
     "kto": "modeling.training.kto:run",
     "rft": "modeling.training.rft:run",
     "rloo": "modeling.training.rloo:run",
+    "grpo": "modeling.training.rloo:run",
     "ppo": "modeling.training.ppo:run",
     "evaluate": "modeling.evaluation.evaluate:run",
 }

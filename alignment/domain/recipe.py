@@ -16,9 +16,11 @@ from modeling.spec import (
     CorpusSpec,
     DPOSpec,
     EvaluateSpec,
+    GRPOSpec,
     PPOSpec,
     PretrainSpec,
     RewardSpec,
+    RFTSpec,
     RLOOSpec,
     SFTSpec,
     Spec,
@@ -36,7 +38,9 @@ _FILLED_IN: Mapping[type[Spec], Mapping[str, Any]] = {
     SFTSpec: {"seed": 0, "base": "later", "dialogues": [_FILE]},
     RewardSpec: {"seed": 0, "base": "later", "preferences": [_FILE]},
     DPOSpec: {"seed": 0, "base": "later", "preferences": [_FILE], "adapter": "", "reference": "base"},
-    RLOOSpec: {**_ONLINE, "reference": "base", "advantage": "rloo"},
+    RLOOSpec: {**_ONLINE, "reference": "base"},
+    GRPOSpec: {**_ONLINE, "reference": "base"},
+    RFTSpec: {"seed": 0, "base": "later", "reward": "later", "prompts": _FILE, "adapter": ""},
     PPOSpec: {**_ONLINE, "reference": "base", "mix": [], "mix_coef": 0.0},
     EvaluateSpec: {
         "seed": 0, "base": "later", "policy": "later", "previous": "", "reward": "", "gold": "", "judge": "later",
@@ -46,30 +50,16 @@ _FILLED_IN: Mapping[type[Spec], Mapping[str, Any]] = {
 """Stand-ins for what a stage gets from the orchestration, so that the rest can be checked alone."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Method:
-    """A way to a better policy: the stage that trains it, and which of the stage's fields the method itself sets."""
-
-    spec: type[Spec]
-    fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-
-    @property
-    def online(self) -> bool:
-        """Whether the policy answers prompts of the pool while it trains, and is scored by the reward model."""
-        return "reward" in _FILLED_IN[self.spec]
-
-    def default(self, name: str) -> Any:
-        """Return a field's value where a recipe does not set it."""
-        return next(field.default for field in dataclasses.fields(self.spec) if field.name == name)
+MethodName = Literal["ppo", "rloo", "grpo", "rft", "dpo"]
+METHODS: Mapping[MethodName, type[Spec]] = {
+    "ppo": PPOSpec, "rloo": RLOOSpec, "grpo": GRPOSpec, "rft": RFTSpec, "dpo": DPOSpec,
+}  # fmt: skip
+"""Ways to a better policy, each by the stage that trains it."""
 
 
-MethodName = Literal["rloo", "grpo", "ppo", "dpo"]
-METHODS: Mapping[MethodName, Method] = {
-    "rloo": Method(RLOOSpec, {"advantage": "rloo"}),
-    "grpo": Method(RLOOSpec, {"advantage": "grpo"}),
-    "ppo": Method(PPOSpec),
-    "dpo": Method(DPOSpec),
-}
+def is_online(spec: type[Spec]) -> bool:
+    """Return whether a policy answers prompts of the pool while it trains, and is scored by the reward model."""
+    return "reward" in _FILLED_IN[spec]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -104,7 +94,7 @@ class Gate:
 class Recipe:
     """How a launched round turns rankings into a policy."""
 
-    method: MethodName = "rloo"
+    method: MethodName = "ppo"
     start: Literal["fresh", "continue"] = "fresh"
     """`fresh`: new adapters on all rankings so far. `continue`: the deployed adapter on the rankings since then."""
     reference: Literal["sft", "previous"] = "sft"
@@ -133,7 +123,7 @@ class Recipe:
     @property
     def policy_spec(self) -> type[Spec]:
         """The specification of the policy's stage."""
-        return METHODS[self.method].spec
+        return METHODS[self.method]
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from alignment.domain.errors import RoundRefused
-from alignment.domain.recipe import Recipe
+from alignment.domain.recipe import Recipe, is_online
 from alignment.domain.states import VersionKind
 from alignment.models import ModelVersion
 from alignment.selectors.dialogues import dialogue_files
@@ -65,11 +65,11 @@ def prompts_check(*, recipe: Recipe, project: Project, base: ModelVersion) -> No
 
 
 def _prompts_per_step(recipe: Recipe) -> int:
-    """Return how many prompts of the pool one step of the training takes."""
+    """Return how many prompts of the pool one step of the training takes, at the least."""
     spec = recipe.policy_spec
-    if not issubclass(spec, (RLOOSpec, PPOSpec)):
-        return 0
-    return int(recipe.policy.get("prompts_per_step", spec.prompts_per_step))
+    if issubclass(spec, (RLOOSpec, PPOSpec)):
+        return int(recipe.policy.get("prompts_per_step", spec.prompts_per_step))
+    return 1 if is_online(spec) else 0
 
 
 def rankings_check(*, recipe: Recipe, usable: Mapping[str, Usable]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from alignment.domain.errors import RoundRefused
-from alignment.domain.recipe import METHODS, BuildRecipe, Recipe
+from alignment.domain.recipe import BuildRecipe, Recipe, is_online
 from alignment.domain.states import VersionKind
 from alignment.models import ModelVersion, Round, Run
 from alignment.selectors.deployment import version_base, version_path
@@ -25,7 +25,7 @@ from alignment.services.datasets import (
 from alignment.services.version import version_name
 from feedback.domain.states import Split
 from feedback.models import Project
-from modeling.spec import STAGES, SpecError
+from modeling.spec import STAGES, PPOSpec, RLOOSpec, SpecError
 from modeling.spec.base import pin_files
 
 Fields = dict[str, Any]
@@ -124,19 +124,27 @@ def _reward_fields(round_: Round, rankings: str) -> Fields:
 
 def _policy(round_: Round) -> tuple[str, Fields]:
     recipe = Recipe.from_json(round_.recipe)
-    method, built = METHODS[recipe.method], build_recipe(round_.project)
-    fields = recipe.policy | dict(method.fields) | {"seed": recipe.seed, "base": version_path(round_base(round_))}
+    stage, built = recipe.policy_spec.stage, build_recipe(round_.project)
+    fields = recipe.policy | {"seed": recipe.seed, "base": version_path(round_base(round_))}
     if recipe.start == "continue":
         fields["adapter"] = adapter_path(round_previous(round_))
-        fields["reference"] = "adapter" if recipe.reference == "previous" else "base"
-    if method.online:
-        snapshots = min(N_SNAPSHOTS, fields.get("n_steps", method.default("n_steps")))
-        return method.spec.stage, {"max_new_tokens": built.max_new_tokens, "snapshots": snapshots} | fields | {
+        if recipe.reference == "previous":
+            fields["reference"] = "adapter"
+    if is_online(recipe.policy_spec):
+        return stage, {"max_new_tokens": built.max_new_tokens} | _kept_on_the_way(recipe) | fields | {
             "reward": _made(round_, "reward"), "prompts": _file(prompts_file(round_, Split.POOL)),
         }  # fmt: skip
     # Without a gold score the other half is the judge's: a policy must not have seen what it is judged by.
     rankings = RANKINGS if built.gold else RANKINGS_OF_POLICY
-    return method.spec.stage, _limit(built) | fields | {"preferences": [snapshot_file(round_, rankings)]}
+    return stage, _limit(built) | fields | {"preferences": [snapshot_file(round_, rankings)]}
+
+
+def _kept_on_the_way(recipe: Recipe) -> Fields:
+    """Return how many adapters a training in steps keeps for the evaluation to look back on."""
+    spec = recipe.policy_spec
+    if not issubclass(spec, (PPOSpec, RLOOSpec)):
+        return {}
+    return {"snapshots": min(N_SNAPSHOTS, recipe.policy.get("n_steps", spec.n_steps))}
 
 
 def _evaluate(round_: Round) -> tuple[str, Fields]:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from alignment.domain.errors import RecipeError
 from alignment.domain.recipe import Gate, MethodName, Recipe, check_fields
-from modeling.spec import DPOSpec, EvaluateSpec, PPOSpec, RewardSpec, RLOOSpec, Spec
+from modeling.spec import DPOSpec, EvaluateSpec, GRPOSpec, PPOSpec, RewardSpec, RFTSpec, RLOOSpec, Spec
 
 Text = Any
 """A lazy text, translated when it is shown; its type exists in the stubs alone."""
@@ -36,15 +36,17 @@ _STEPS = (_("Steps"), _("Updates of the policy. Each samples fresh answers."))
 _PROMPTS = (_("Prompts a step"), _("More make each update steadier and slower."))
 _KL = (_("KL weight"), _("Holds the policy near its reference. Higher is safer, lower learns more."))
 _CUT = (_("Penalty for a cut answer"), _("Taken off the reward of an answer at the length limit."))
+_AGAINST_SIBLINGS = {
+    "n_steps": _STEPS,
+    "prompts_per_step": _PROMPTS,
+    "samples_per_prompt": (_("Answers a prompt"), _("Each is compared with the others to the same prompt.")),
+    "kl_coef": _KL,
+    "cut_penalty": _CUT,
+    "learning_rate": _RATE,
+}
 PARTS = (
-    Part("rloo", "policy", RLOOSpec, _("Policy by RLOO or GRPO"), {
-        "n_steps": _STEPS,
-        "prompts_per_step": _PROMPTS,
-        "samples_per_prompt": (_("Answers a prompt"), _("Each is compared with the others to the same prompt.")),
-        "kl_coef": _KL,
-        "cut_penalty": _CUT,
-        "learning_rate": _RATE,
-    }),
+    Part("rloo", "policy", RLOOSpec, _("Policy by RLOO"), _AGAINST_SIBLINGS),
+    Part("grpo", "policy", GRPOSpec, _("Policy by GRPO"), _AGAINST_SIBLINGS),
     Part("ppo", "policy", PPOSpec, _("Policy by PPO"), {
         "n_steps": _STEPS,
         "prompts_per_step": _PROMPTS,
@@ -56,6 +58,12 @@ PARTS = (
         "cut_penalty": _CUT,
         "learning_rate": _RATE,
         "value_learning_rate": (_("Learning rate of the value function"), _("It is small and may learn faster.")),
+    }),
+    Part("rft", "policy", RFTSpec, _("Policy by rejection sampling"), {
+        "samples_per_prompt": (_("Answers a prompt"), _("The best of them by the reward model is learnt.")),
+        "margin": (_("Margin"), _("How far above its siblings' mean the best must be, in spreads of the reward.")),
+        "epochs": (_("Epochs"), _("Passes over the best answers.")),
+        "learning_rate": _RATE,
     }),
     Part("dpo", "policy", DPOSpec, _("Policy by DPO"), {
         "beta": (_("Beta"), _("How strongly it is held to its reference: 0.1 drifted far, %(default)s did not.")),
@@ -75,13 +83,12 @@ PARTS = (
     }),
 )  # fmt: skip
 METHOD_TEXTS: dict[MethodName, Text] = {
+    "ppo": _("PPO: online, each word against what was expected"),
     "rloo": _("RLOO: online, each answer against the others to its prompt"),
     "grpo": _("GRPO: as RLOO, in units of their spread"),
-    "ppo": _("PPO: online, each word against what was expected"),
+    "rft": _("Rejection sampling: learn the best of several answers"),
     "dpo": _("DPO: straight from the pairs"),
 }
-PART_OF: dict[MethodName, str] = {"rloo": "rloo", "grpo": "rloo", "ppo": "ppo", "dpo": "dpo"}
-"""Whose fields a method is set by."""
 GATE_FIELDS: dict[str, tuple[Text, Text]] = {
     "min_win_rate_low": (_("Win rate, lower end above"), _("At 0.5 the gain over SFT is more than chance.")),
     "max_kl_nats": (_("KL at most, nats"), _("Farther from SFT than %(default)s, policies broke their text.")),
@@ -95,9 +102,7 @@ class LaunchForm(forms.Form):
         choices=list(METHOD_TEXTS.items()),
         widget=forms.RadioSelect,
         initial=Recipe.method,
-        help_text=_(
-            "The first three sample answers and let the reward model judge them. DPO is faster and needs no sampling."
-        ),
+        help_text=_("All but DPO sample answers and let the reward model judge them. DPO is faster and needs neither."),
     )
     start = forms.ChoiceField(
         label=_("Start from"),
@@ -167,7 +172,7 @@ class LaunchForm(forms.Form):
         )
 
     def _chosen_parts(self) -> list[Part]:
-        chosen = PART_OF.get(self.cleaned_data.get("method", ""))
+        chosen = self.cleaned_data.get("method")
         return [part for part in PARTS if part.where != "policy" or part.prefix == chosen]
 
     def _check(self, field: str, part: Part, values: dict[str, Any]) -> None:

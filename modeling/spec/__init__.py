@@ -18,7 +18,7 @@ from modeling.spec.stages.pretrain import PretrainSpec
 from modeling.spec.stages.reward import RewardSpec
 from modeling.spec.stages.rewards import RewardSource
 from modeling.spec.stages.rft import RFTSpec
-from modeling.spec.stages.rloo import RLOOSpec
+from modeling.spec.stages.rloo import GRPOSpec, RLOOSpec
 from modeling.spec.stages.sft import SFTSpec
 from modeling.spec.stages.tokenizer import TokenizerSpec
 
@@ -29,6 +29,7 @@ __all__ = [
     "EvaluateSpec",
     "ExitCode",
     "FileRef",
+    "GRPOSpec",
     "KTOSpec",
     "LabelSpec",
     "LoraSpec",

@@ -1,4 +1,4 @@
-"""Stage `rloo`: the policy samples answers, the reward model scores them, and each is judged against its siblings.
+"""Stages `rloo` and `grpo`: the policy samples answers, each of which is judged against its siblings by its reward.
 
 Two ways to judge, both with one advantage for a whole answer. REINFORCE with a leave-one-out baseline (RLOO; Ahmadian
 et al., 2024, https://arxiv.org/abs/2402.14740) has the KL to the reference inside the reward; group-relative policy
@@ -28,7 +28,7 @@ from modeling.model.dropout import dropout_seeded
 from modeling.model.logprobs import answer_logprobs, causal_lm
 from modeling.rundir import RunDir
 from modeling.sampling.sampler import Sampler
-from modeling.spec import RLOOSpec
+from modeling.spec import GRPOSpec, RLOOSpec
 from modeling.training.checkpoints import Checkpoints
 from modeling.training.divergence import divergence_refuse, final_figures
 from modeling.training.losses import (
@@ -129,7 +129,7 @@ class RLOOTraining:
             self.checkpoints.write_if_due(step, {})
             self.optimizer.param_groups[0]["lr"] = self.spec.learning_rate * warm_linear(step, self.spec.n_steps)
             rollout = self._rollout(step)
-            dropout = step_stream("rloo", self.spec.seed, step)
+            dropout = step_stream(self.spec.stage, self.spec.seed, step)
             figures = self._describe(rollout) | self._update(rollout, dropout=dropout)
             divergence_refuse(step, figures, max_kl_nats=self.spec.max_kl_nats)
             self.snapshots.keep_if_due(step + 1)
@@ -141,7 +141,7 @@ class RLOOTraining:
         return final_figures(history)
 
     def _rollout(self, step: int) -> Rollout:
-        stream = step_stream("rloo", self.spec.seed, step)
+        stream = step_stream(self.spec.stage, self.spec.seed, step)
         answers = answers_sample(self.spec, self.sampler, self.pool, self._draw(step), stream)
         reference_NA, _ = reference_read(self.model, reference_adapter(self.spec), answers)
         scores_N = self.rewards.scores(answers)
@@ -151,7 +151,7 @@ class RLOOTraining:
 
     def _advantages(self, answers: Answers, scores_N: Tensor, log_ratios_N: Tensor) -> Tensor:
         """Return advantages_N: RLOO's contain the KL, GRPO has it in the loss."""
-        grpo = self.spec.advantage == "grpo"
+        grpo = isinstance(self.spec, GRPOSpec)
         rewards_N = sequence_rewards(
             scores_N, log_ratios_N, answers.cut, kl_coef=0.0 if grpo else self.spec.kl_coef,
             cut_penalty=self.spec.cut_penalty,
@@ -186,7 +186,7 @@ class RLOOTraining:
         width = logprobs_NA.shape[1]
         mask_NA, reference_NA = rollout.answers.mask[part.rows, :width], rollout.reference[part.rows, :width]
         advantages_N = rollout.advantages[part.rows].to(logprobs_NA)
-        if self.spec.advantage == "rloo":
+        if not isinstance(self.spec, GRPOSpec):
             loss = policy_gradient_loss(logprobs_NA, part.old_logprobs, advantages_N, mask_NA, clip=self.spec.clip)
             loss = loss / rollout.answers.n_tokens
         else:
@@ -204,4 +204,5 @@ class RLOOTraining:
         }
 
     def _draw(self, step: int) -> list[int]:
-        return prompts_draw(len(self.prompts), self.spec.prompts_per_step, step=step, seed=f"rloo-{self.spec.seed}")
+        seed = f"{self.spec.stage}-{self.spec.seed}"
+        return prompts_draw(len(self.prompts), self.spec.prompts_per_step, step=step, seed=seed)

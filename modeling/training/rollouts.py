@@ -23,7 +23,7 @@ from modeling.model.batching import Example
 from modeling.rundir import RunDir
 from modeling.sampling.decoding import DecodingSettings
 from modeling.sampling.sampler import Sampler
-from modeling.spec import PPOSpec, RLOOSpec
+from modeling.spec import PPOSpec, RFTSpec, RLOOSpec
 from modeling.training.snapshots import Snapshots
 
 POLICY, REFERENCE = "default", "reference"
@@ -77,7 +77,7 @@ class Answers:
         }
 
 
-def prompts_train_split(spec: RLOOSpec | PPOSpec) -> list[Prompt]:
+def prompts_train_split(spec: RLOOSpec | PPOSpec | RFTSpec) -> list[Prompt]:
     """Return the prompts to train on. Raises: BadInput when one of them is held out."""
     prompts = list(read_prompts(spec.prompts))
     if any(prompt.split == "heldout" for prompt in prompts):

@@ -22,7 +22,9 @@ DEADLINE_S = 120  # a crowded machine takes half a minute to import torch
 
 
 LORA = LoraSpec(rank=2, alpha=4)
-ARTIFACTS = {"reward": "reward", "dpo": "adapter", "rloo": "adapter", "ppo": "adapter", "evaluate": ""}
+ARTIFACTS = {
+    "reward": "reward", "dpo": "adapter", "rloo": "adapter", "grpo": "adapter", "ppo": "adapter", "evaluate": "",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -41,13 +43,15 @@ def commands(tiny_base, write_jsonl, tmp_path, cpu):
         "--preferences", write_jsonl(preference_rows(16)).path, "--batch-pairs", 1, "--epochs", 6, "--lora.rank", 2,
         "--lora.alpha", 4, "--learning-rate", 0.01,
     ]  # fmt: skip
+    online = [
+        "--reward", tmp_path / "reward", "--prompts", prompts, "--lora.rank", 2, "--n-steps", 40,
+        "--prompts-per-step", 4, "--max-new-tokens", 16,
+    ]  # fmt: skip
     return {
         "reward": preferences,
         "dpo": preferences,
-        "rloo": [
-            "--reward", tmp_path / "reward", "--prompts", prompts, "--lora.rank", 2, "--n-steps", 40,
-            "--prompts-per-step", 4, "--max-new-tokens", 16,
-        ],
+        "rloo": online,
+        "grpo": [*online, "--inner-epochs", 2],
         "ppo": [
             "--reward", tmp_path / "reward", "--prompts", prompts, "--lora.rank", 2, "--n-steps", 30,
             "--prompts-per-step", 4, "--max-new-tokens", 16, "--kl-target-nats", 1,

@@ -15,15 +15,15 @@ from modeling.spec.stages.ppo import PPOSpec
 from modeling.spec.stages.pretrain import PretrainSpec
 from modeling.spec.stages.reward import RewardSpec
 from modeling.spec.stages.rft import RFTSpec
-from modeling.spec.stages.rloo import RLOOSpec
+from modeling.spec.stages.rloo import GRPOSpec, RLOOSpec
 from modeling.spec.stages.sft import SFTSpec
 from modeling.spec.stages.tokenizer import TokenizerSpec
 
 STAGES: dict[str, type[Spec]] = {
     spec.stage: spec
     for spec in (
-        CorpusSpec, TokenizerSpec, PretrainSpec, SFTSpec, RewardSpec, RFTSpec, DPOSpec, KTOSpec, RLOOSpec, PPOSpec,
-        EvaluateSpec,
+        CorpusSpec, TokenizerSpec, PretrainSpec, SFTSpec, RewardSpec, RFTSpec, DPOSpec, KTOSpec, RLOOSpec, GRPOSpec,
+        PPOSpec, EvaluateSpec,
     )
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The specification of stage `rloo`."""
+"""The specifications of stages `rloo` and `grpo`: answers judged against their siblings, in two ways."""
 
 import dataclasses
 from typing import Literal
@@ -10,7 +10,7 @@ from modeling.spec.stages.rewards import RewardSource, require_rewards
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RLOOSpec(Spec):
-    """Online RL on whole answers, each judged against its siblings: RLOO or GRPO."""
+    """Online RL with a leave-one-out baseline (Ahmadian et al., 2024, https://arxiv.org/abs/2402.14740)."""
 
     stage = "rloo"
 
@@ -23,9 +23,6 @@ class RLOOSpec(Spec):
     """Adapter to continue; empty starts a fresh one."""
     reference: Literal["base", "adapter"] = "base"
     lora: LoraSpec = LoraSpec()
-    advantage: Literal["rloo", "grpo"] = "rloo"
-    """`rloo`: reward minus the siblings' mean, KL in the reward (Ahmadian et al., 2024, https://arxiv.org/abs/2402.14740).
-    `grpo`: in units of the siblings' spread, KL in the loss (Shao et al., 2024, https://arxiv.org/abs/2402.03300)."""
     n_steps: int = 40
     prompts_per_step: int = 32
     samples_per_prompt: int = 4
@@ -58,3 +55,14 @@ class RLOOSpec(Spec):
         require(self.reference == "base" or bool(self.adapter), "reference 'adapter' needs an adapter to start from.")
         require_learning_rate(self.learning_rate)
         self.lora.validate()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GRPOSpec(RLOOSpec):
+    """Online RL with advantages in units of the siblings' spread and the KL in the loss (GRPO; Shao et al., 2024)."""
+
+    stage = "grpo"
+
+    kl_coef: float = 0.3
+    """In the loss the estimate pulls less than in the reward: at most this, however far a token has moved."""
+    learning_rate: float = 1e-3

@@ -1,7 +1,7 @@
 import pytest
 
 from alignment.domain.errors import RecipeError
-from alignment.domain.recipe import METHODS, BuildRecipe, Gate, Recipe
+from alignment.domain.recipe import METHODS, BuildRecipe, Gate, Recipe, is_online
 
 
 def test_a_recipe_survives_json():
@@ -15,17 +15,16 @@ def test_a_build_recipe_survives_json():
 
 
 def test_an_empty_recipe_has_good_defaults():
-    assert Recipe.from_json({}) == Recipe(method="rloo", start="fresh", reference="sft")
+    assert Recipe.from_json({}) == Recipe(method="ppo", start="fresh", reference="sft")
 
 
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        ({"method": "sft"}, "recipe.method: must be one of rloo, grpo, ppo, dpo"),
+        ({"method": "sft"}, "recipe.method: must be one of ppo, rloo, grpo, rft, dpo"),
         ({"method": "ppo", "policy": {"clip": 1.5}}, "policy: clip must be in"),
-        ({"method": "ppo", "policy": {"mix": [{"path": "/etc/passwd"}]}}, "policy.mix is filled in by the round"),
+        ({"policy": {"mix": [{"path": "/etc/passwd"}]}}, "policy.mix is filled in by the round"),
         ({"policy": {"rewards": [{"function": "os:system"}]}}, "policy.rewards is filled in by the round"),
-        ({"method": "grpo", "policy": {"advantage": "rloo"}}, "policy.advantage is filled in by the round"),
         ({"wheels": 4}, "recipe.wheels: there is no such field"),
         ({"policy": {"learning_rate": 2}}, "policy: learning_rate must be in"),
         ({"policy": {"beta": 0.1}}, "beta: there is no such field"),
@@ -47,10 +46,9 @@ def test_what_cannot_be_run_is_refused_with_field_and_reason(data, says):
 
 
 def test_every_method_has_a_stage_that_its_defaults_can_run():
-    assert {method: Recipe.from_json({"method": method}).policy_spec.stage for method in METHODS} == {
-        "rloo": "rloo", "grpo": "rloo", "ppo": "ppo", "dpo": "dpo",
-    }  # fmt: skip
-    assert [name for name, method in METHODS.items() if not method.online] == ["dpo"]
+    for method in METHODS:
+        assert Recipe.from_json({"method": method}).policy_spec.stage == method
+    assert [name for name, spec in METHODS.items() if not is_online(spec)] == ["dpo"]
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,10 @@ def test_there_is_a_form_for_whatever_a_specification_refuses(monkeypatch):
     ("data", "english", "chinese"),
     [
         ({"reward": {"folds": 1}}, "reward: folds must be between 2 and 20.", "reward: folds 必须在 2 到 20 之间"),
-        ({"policy": {"n_steps": "many"}}, "rloo.n_steps: expected int, not 'many'.", "应为 int"),
-        ({"policy": {"kl_coef": 11.0}}, "must be in [0, 10], not 11.0.", "kl_coef 必须在 [0, 10] 之内"),
+        ({"policy": {"n_steps": "many"}}, "ppo.n_steps: expected int, not 'many'.", "应为 int"),
+        ({"policy": {"kl_coef": 101.0}}, "must be in [0, 100], not 101.0.", "kl_coef 必须在 [0, 100] 之内"),
         ({"evaluation": {"n_bootstrap": 1}}, "must be at least 100.", "n_bootstrap 至少为 100"),
-        ({"method": "sft"}, "recipe.method: must be one of rloo, grpo, ppo, dpo", "之一"),
+        ({"method": "sft"}, "recipe.method: must be one of ppo, rloo, grpo, rft, dpo", "之一"),
         ({"speed": 3}, "recipe.speed: there is no such field.", "没有这个字段"),
     ],
 )

@@ -63,6 +63,8 @@ _STAGES = {
     "reward": _folder("reward", **_ADAPTER),
     "dpo": _folder("adapter", **_ADAPTER),
     "rloo": _folder("adapter", **_ADAPTER),
+    "rft": _folder("adapter", **_ADAPTER),
+    "grpo": _folder("adapter", **_ADAPTER),
     "ppo": _folder("adapter", **_ADAPTER),
     "evaluate": _evaluate,
 }

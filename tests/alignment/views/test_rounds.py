@@ -40,7 +40,7 @@ def test_the_form_starts_from_the_specification_and_its_defaults_make_an_empty_r
     form = LaunchForm(defaults())
     assert form.is_valid(), form.errors
     recipe = form.recipe()
-    assert (recipe.method, recipe.start, recipe.reference) == ("rloo", "fresh", "sft")
+    assert (recipe.method, recipe.start, recipe.reference) == ("ppo", "fresh", "sft")
     assert recipe.policy == recipe.reward == recipe.evaluation == {}
 
 
@@ -52,8 +52,8 @@ def test_only_what_differs_from_the_defaults_goes_into_the_recipe():
 
 
 def test_a_method_is_set_by_the_fields_of_its_own_part():
-    both = {"ppo_ppo_epochs": "4", "rloo_n_steps": "7"}
-    for method, policy in (("ppo", {"ppo_epochs": 4}), ("grpo", {"n_steps": 7}), ("rloo", {"n_steps": 7})):
+    both = {"ppo_ppo_epochs": "4", "rloo_n_steps": "7", "grpo_n_steps": "8"}
+    for method, policy in (("ppo", {"ppo_epochs": 4}), ("grpo", {"n_steps": 8}), ("rloo", {"n_steps": 7})):
         form = LaunchForm(defaults(method=method, **both))
         assert form.is_valid(), form.errors
         assert (form.recipe().method, form.recipe().policy) == (method, policy)
@@ -71,8 +71,8 @@ def test_a_hint_names_the_default_that_stands_in_its_field():
 @pytest.mark.parametrize(
     ("changes", "field", "said"),
     [
-        ({"rloo_samples_per_prompt": "1"}, "rloo_samples_per_prompt", "at least 2"),
-        ({"method": "ppo", "ppo_ppo_epochs": "17"}, "ppo_ppo_epochs", "between 1 and 16"),
+        ({"method": "rloo", "rloo_samples_per_prompt": "1"}, "rloo_samples_per_prompt", "at least 2"),
+        ({"ppo_ppo_epochs": "17"}, "ppo_ppo_epochs", "between 1 and 16"),
         ({"method": "dpo", "dpo_beta": "11"}, "dpo_beta", "(0, 10]"),
         ({"reward_learning_rate": "2"}, "reward_learning_rate", "(0, 1]"),
         ({"reward_folds": "x"}, "reward_folds", "whole number"),
@@ -88,7 +88,7 @@ def test_a_value_out_of_range_is_refused_beside_its_field(changes, field, said):
 
 def test_launching_a_bad_recipe_changes_nothing(ada, example):
     round_ = example_rounds(example, state=RoundState.LABELING)
-    response = ada.post(url(example, "round_launch"), defaults(rloo_kl_coef="99"), **HTMX)
+    response = ada.post(url(example, "round_launch"), defaults(ppo_kl_coef="101"), **HTMX)
     assert response.status_code == 422
     assert 'id="launch"' in response.content.decode()
     round_.refresh_from_db()
