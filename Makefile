@@ -17,7 +17,7 @@ VENV := .venv/bin/python
 TWICE := -n 2 --dist worksteal
 export PORT HOST TORCH_INDEX
 
-.PHONY: help run install install-dev browser test test-fast check format messages bench bench-labeling bench-ppo round clean
+.PHONY: help run install install-dev browser test test-fast check format messages bench bench-labeling bench-ppo bench-gpu round clean
 
 help:
 	@sed -n "s/^# *//p;/^SHELL/q" Makefile; echo; grep -E "^[a-z-]+:.*##" Makefile | sed -E "s/:.*## /\t/" | expand -t 16
@@ -75,6 +75,9 @@ bench-labeling: install-dev  ## how many tasks are claimed and judged a second w
 
 bench-ppo: install-dev  ## our PPO beside trl 1.12's: speed, memory, win rate and KL (a quarter of an hour)
 	@$(VENV) -m bench.ppo $(ARGS)
+
+bench-gpu: install  ## speed and memory of sampling and training on one CUDA GPU (eight minutes; says so where there is none)
+	@HF_HUB_OFFLINE=1 $(VENV) -m bench.gpu $(ARGS)
 
 round: install  ## the whole loop without a browser, in a temporary home
 	@exec $(VENV) -m config.round $(ARGS)
