@@ -121,13 +121,19 @@ class Sampler:
             return Batch(self._cached, self.tokenizer, settings, stop_ids, drafts)
 
         def lane(take: Take) -> None:
-            with self._precision():
-                run_lane(start, take, max_rows)
+            try:
+                with self._precision():
+                    run_lane(start, lambda n_free, width: [] if failures else take(n_free, width), max_rows)
+            except Exception as error:  # noqa: BLE001 - raised below, once no lane computes with the folded adapter
+                failures.append(error)
 
-        stop_ids = self._stop_ids(settings.stop_token_ids)
+        stop_ids, failures = self._stop_ids(settings.stop_token_ids), list[Exception]()
         with self._evaluating():
             for _ in map_parts(self.device, lane, takes):
-                on_lane_end()
+                if not failures:
+                    on_lane_end()
+        if failures:
+            raise failures[0]
 
     def beam_search(self, prompts: Sequence[Sequence[int]], settings: BeamSettings) -> list[list[Scored]]:
         """Return each prompt's likeliest answers that the search found, the best first, at most one for each beam.

@@ -4,11 +4,12 @@ Every call but /health needs the bearer key. Nothing here touches a tensor: rows
 """
 
 import asyncio
+import dataclasses
 import hmac
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -18,6 +19,8 @@ from starlette.routing import Route
 from transformers import PreTrainedTokenizerFast
 
 from modeling.errors import BadInput
+from modeling.sampling.best import mean_logprob
+from modeling.sampling.decoding import Completion
 from modeling.sampling.randomness import mix_seeds
 from modeling.serving.adapters import LoadedAdapters
 from modeling.serving.engine import Engine, Row
@@ -95,6 +98,11 @@ class PolicyServer:
 
     async def _generate(self, request: GenerationRequest) -> Response:
         writer = ResponseWriter(request, self.tokenizer)
+        if request.beams:
+            search = self.engine.beam_search(request.prompts, request.beams, self._adapter(request))
+            (answers,) = await asyncio.wrap_future(search)
+            found = [answer.completion for answer in answers]
+            return JSONResponse(writer.whole(found, n_written=writer.n_tokens(found)))
         rows = self._rows(request)
         if request.stream:
             stream = Stream(writer, self.tokenizer)
@@ -109,14 +117,17 @@ class PolicyServer:
         finally:
             for row in rows:
                 row.answer.cancel()  # no effect on what is done; what still waits for a client that left is dropped
-        return JSONResponse(writer.whole(completions))
+        return JSONResponse(writer.whole(_best(request, completions), n_written=writer.n_tokens(completions)))
 
-    def _rows(self, request: GenerationRequest) -> list[Row]:
+    def _adapter(self, request: GenerationRequest) -> str | None:
         names = {held.name for held in self.adapters.all()}
         if request.model != self.adapters.base_name and request.model not in names:
             raise UnknownModel(f"There is no model {request.model!r} here.")
-        adapter = None if request.model == self.adapters.base_name else request.model
-        prompts = [prompt for prompt in request.prompts for _ in range(request.n)]
+        return None if request.model == self.adapters.base_name else request.model
+
+    def _rows(self, request: GenerationRequest) -> list[Row]:
+        adapter = self._adapter(request)
+        prompts = [prompt for prompt in request.prompts for _ in range(request.best_of)]
         return [
             Row(prompt, mix_seeds(request.seed, index), request.settings, adapter)
             for index, prompt in enumerate(prompts)
@@ -141,6 +152,17 @@ class PolicyServer:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._key):
             raise Unauthorized("Send the server's key: 'Authorization: Bearer KEY'.")
+
+
+def _best(request: GenerationRequest, completions: Sequence[Completion]) -> list[Completion]:
+    """Keep each prompt's n likeliest answers by token, as OpenAI's `best_of` does."""
+    if request.best_of == request.n:
+        return list(completions)
+    best: list[Completion] = []
+    for start in range(0, len(completions), request.best_of):
+        own = sorted(completions[start : start + request.best_of], key=mean_logprob, reverse=True)[: request.n]
+        best += own if request.logprobs else [dataclasses.replace(answer, logprobs=None) for answer in own]
+    return best
 
 
 async def _body(request: Request) -> dict[str, Any]:

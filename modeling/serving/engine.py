@@ -1,8 +1,10 @@
 """The one thread that owns the model: takes rows from all clients and samples those together that can run together.
 
 A row waits until it is the oldest; then the waiting rows with its adapter, its decoding settings and about its prompt
-length join it, up to one full batch. So no request waits behind more than one batch of younger rows, and many small
-requests cost what one large one costs. Between batches the thread loads and unloads adapters. Without work it sleeps.
+length begin with it. While they run, the next rows in the queue join as places come free, as long as they are of the
+same kind. The oldest row of another kind stops that: it begins when those that run have ended. So many small requests
+cost what one large one costs, and nobody is overtaken for long. Between batches the thread loads and unloads adapters.
+Without work it sleeps.
 
 Knows nothing of HTTP and JSON.
 """
@@ -18,10 +20,12 @@ from typing import Any, TypeVar
 
 import torch
 
-from modeling.errors import BadInput
 from modeling.model.adapter_switching import adapter_active
-from modeling.sampling.decoding import Completion, DecodingSettings
-from modeling.sampling.grouping import MAX_ROWS, fit_together
+from modeling.sampling.beam import BeamSettings
+from modeling.sampling.decoding import Completion, DecodingSettings, Scored
+from modeling.sampling.draft import Draft
+from modeling.sampling.grouping import fit_together, group_rows
+from modeling.sampling.lane import Take
 from modeling.sampling.sampler import Sampler
 from modeling.serving.adapters import LoadedAdapters
 from modeling.serving.errors import Closing, Overloaded
@@ -47,13 +51,12 @@ class Row:
     on_token: Callable[[int], None] | None = None
     answer: "concurrent.futures.Future[Completion]" = dataclasses.field(default_factory=concurrent.futures.Future)
 
-    @property
-    def kind(self) -> tuple[str | None, DecodingSettings]:
+    def __post_init__(self) -> None:
+        self.kind = self.adapter, dataclasses.replace(self.settings, max_new_tokens=1)
         """Rows of one kind can run in one batch, if their prompts are of similar length."""
-        return self.adapter, self.settings
 
     def fits(self, other: "Row") -> bool:
-        """Whether both can run in one batch."""
+        """Whether both can begin together."""
         shorter, longer = sorted((len(self.prompt), len(other.prompt)))
         return self.kind == other.kind and fit_together(shorter, longer)
 
@@ -65,6 +68,7 @@ class Engine:
         self.sampler = sampler
         self.adapters = adapters
         self._n_threads = n_threads
+        self._max_rows = sampler.max_rows(sampler.context_length)
         self._rows: collections.deque[Row] = collections.deque()
         self._calls: collections.deque[tuple[Callable[[], Any], concurrent.futures.Future[Any]]] = collections.deque()
         self._n_waiting_requests = 0
@@ -74,7 +78,8 @@ class Engine:
         self._thread.start()
 
     def submit(self, rows: Sequence[Row]) -> None:
-        """Queue the rows of one request; each row's `answer` is set later. Raises: Overloaded, Closing."""
+        """Queue the rows of one request; each row's `answer` is set later. Raises: BadInput, Overloaded, Closing."""
+        self.sampler.check_prompts([row.prompt for row in rows])
         with self._changed:
             if self._closing:
                 raise Closing("The server is shutting down.")
@@ -95,14 +100,29 @@ class Engine:
             row.answer.add_done_callback(on_done)
 
     def call(self, function: Callable[[], T]) -> "concurrent.futures.Future[T]":
-        """Run a function on the engine's thread, between two batches."""
+        """Run a function on the engine's thread, between two batches. Raises: Overloaded, Closing."""
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
         with self._changed:
             if self._closing:
                 raise Closing("The server is shutting down.")
+            if len(self._calls) >= MAX_WAITING_REQUESTS:
+                raise Overloaded(f"{MAX_WAITING_REQUESTS} requests are waiting; try again in a moment.")
             self._calls.append((function, future))
             self._changed.notify()
         return future
+
+    def beam_search(
+        self, prompts: Sequence[tuple[int, ...]], settings: BeamSettings, adapter: str | None
+    ) -> "concurrent.futures.Future[list[list[Scored]]]":
+        """Search by itself, between two batches. Raises: BadInput, Overloaded, Closing."""
+        settings.validate()
+        self.sampler.check_prompts(prompts)
+
+        def search() -> list[list[Scored]]:
+            with adapter_active(self.adapters.model, self.adapters.slot(adapter)):
+                return self.sampler.beam_search(prompts, settings)
+
+        return self.call(search)
 
     def close(self, timeout_s: float) -> None:
         """Finish the batch that runs, fail what waits, and end the thread."""
@@ -130,16 +150,17 @@ class Engine:
                 self._sample(self._next_batch())
 
     def _next_batch(self) -> list[Row]:
-        """Take the oldest row and those that fit it best."""
-        if len(self._rows) < MAX_ROWS:
+        """Take the oldest row and those that fit it best, as many as two cores keep running."""
+        most = 2 * self._max_rows
+        if len(self._rows) < most:
             time.sleep(GATHER_S)
         with self._changed:
             waiting = [row for row in self._rows if not row.answer.cancelled()]
             oldest = waiting[0] if waiting else None
             fitting = [row for row in waiting if oldest and row.fits(oldest)]
-            if len(fitting) > MAX_ROWS and oldest:
+            if len(fitting) > most and oldest:
                 length = len(oldest.prompt)
-                fitting = sorted(fitting, key=lambda row: abs(len(row.prompt) - length))[:MAX_ROWS]
+                fitting = sorted(fitting, key=lambda row: abs(len(row.prompt) - length))[:most]
             taken = set(fitting)
             self._rows = collections.deque(row for row in waiting if row not in taken)
         return [row for row in fitting if row.answer.set_running_or_notify_cancel()]
@@ -147,34 +168,44 @@ class Engine:
     def _sample(self, batch: list[Row]) -> None:
         if not batch:
             return
+        begun = list(batch)
+        may_pad = self.sampler.may_refill
+        groups = group_rows([row.prompt for row in batch], self._max_rows, may_pad=may_pad)
+        takes = [self._take([batch[i] for i in group], begun) for group in groups]
         try:
             with adapter_active(self.adapters.model, self.adapters.slot(batch[0].adapter)):
-                completions = self.sampler.sample(
-                    [row.prompt for row in batch], batch[0].settings, [row.seed for row in batch],
-                    on_token=_forward_tokens(batch),
-                )  # fmt: skip
-        except BadInput as error:
-            for row in batch:
-                _fail(row, error)
+                self.sampler.run(takes, batch[0].settings, self._max_rows)
         except Exception as error:  # the boundary of the thread: clients are told, the server lives on
-            log.exception("a batch of %d rows failed", len(batch))
-            for row in batch:
+            log.exception("a batch of %d rows failed", len(begun))
+            for row in begun:
                 _fail(row, error)
-        else:
-            for row, completion in zip(batch, completions, strict=True):
-                row.answer.set_result(completion)
 
+    def _take(self, group: list[Row], begun: list[Row]) -> Take:
+        """Return what gives a lane its first rows, and then those that may join them; `begun` collects all."""
+        first, kind = [group], group[0].kind
 
-def _forward_tokens(batch: list[Row]) -> Callable[[int, int], None] | None:
-    if not any(row.on_token for row in batch):
-        return None
+        def take(n_free: int, width: int) -> list[Draft]:
+            if not width:
+                return [self._draft(row) for row in (first.pop() if first else [])]
+            joining: list[Row] = []
+            with self._changed:
+                while len(joining) < n_free and self._next_may_join(kind, width):
+                    joining.append(self._rows.popleft())
+            joining = [row for row in joining if row.answer.set_running_or_notify_cancel()]
+            begun.extend(joining)
+            return [self._draft(row) for row in joining]
 
-    def forward(index: int, token: int) -> None:
-        on_token = batch[index].on_token
-        if on_token:
-            on_token(token)
+        return take
 
-    return forward
+    def _next_may_join(self, kind: object, width: int) -> bool:
+        if self._calls or self._closing or not self._rows or not self.sampler.may_refill:
+            return False
+        return self._rows[0].kind == kind and fit_together(width, len(self._rows[0].prompt))
+
+    def _draft(self, row: Row) -> Draft:
+        draft = self.sampler.draft(row.prompt, row.seed, row.settings, row.on_token)
+        draft.on_end = lambda: row.answer.set_result(draft.completion(self.sampler.tokenizer, row.settings))
+        return draft
 
 
 def _fail(row: Row, error: Exception) -> None:

@@ -13,7 +13,9 @@ from transformers import PreTrainedTokenizerFast
 
 from modeling.data.chat import ROLES, encode_prompt, encode_text
 from modeling.errors import BadInput
+from modeling.sampling.beam import BeamSettings
 from modeling.sampling.decoding import DecodingSettings
+from modeling.sampling.processors import spellings
 
 MAX_N = 128
 MAX_PROMPTS = 512
@@ -21,18 +23,24 @@ MAX_ROWS = 2_048
 """Answers of one request: more would keep one client's rows before everybody else's for many seconds."""
 MAX_MESSAGES = 256
 _UNSUPPORTED = ("tools", "functions", "response_format", "logit_bias", "suffix", "echo", "presence_penalty",
-                "frequency_penalty", "top_logprobs", "guided_json", "guided_regex", "use_beam_search")  # fmt: skip
+                "frequency_penalty", "top_logprobs", "guided_json", "guided_regex")  # fmt: skip
+_OF_SAMPLING = {"temperature": 0, "top_p": 1, "top_k": 0, "min_p": 0, "repetition_penalty": 1, "bad_words": [],
+                "stop": [], "best_of": None, "stream": False}  # fmt: skip
+"""What beam search leaves no room for, with the value at which it asks for nothing."""
 
 
 @dataclasses.dataclass(frozen=True)
 class GenerationRequest:
-    """One checked request: `n` answers to each prompt."""
+    """One checked request: `n` answers to each prompt, the likeliest of `best_of`, or of a search with n beams."""
 
     model: str
     prompts: list[tuple[int, ...]]
     n: int
+    best_of: int
     seed: int
     settings: DecodingSettings
+    beams: BeamSettings | None
+    logprobs: bool
     stream: bool
     include_usage: bool
     is_chat: bool
@@ -84,8 +92,11 @@ class RequestReader:
             if body.get(name):
                 raise BadInput(f"{name}: is not supported by this server.")
         n = _typed(body, "n", int, default=1)
-        if not 1 <= n <= MAX_N or n * len(prompts) > MAX_ROWS:
-            raise BadInput(f"n: must be between 1 and {MAX_N}, and at most {MAX_ROWS} answers in all.")
+        best_of = _typed(body, "best_of", int, default=n)
+        if not 1 <= n <= MAX_N or not n <= best_of <= MAX_N or best_of * len(prompts) > MAX_ROWS:
+            raise BadInput(f"n: must be from 1 to best_of, that at most {MAX_N}, and {MAX_ROWS} answers in all.")
+        if best_of > n and body.get("stream"):
+            raise BadInput("best_of: which answers are best is known when all are written; leave stream out.")
         for prompt in prompts:
             if len(prompt) >= self.context_length:
                 raise BadInput(
@@ -94,12 +105,16 @@ class RequestReader:
                 )
         options = body.get("stream_options") or {}
         seed = _typed(body, "seed", int, default=None)
+        settings = self._settings(body, limit, logprobs=logprobs or best_of > n)
         return GenerationRequest(
             model=_typed(body, "model", str),
             prompts=prompts,
             n=n,
+            best_of=best_of,
             seed=secrets.randbits(63) if seed is None else seed,
-            settings=self._settings(body, limit, logprobs=logprobs),
+            settings=settings,
+            beams=_beams(body, settings, n, len(prompts)),
+            logprobs=logprobs,
             stream=_typed(body, "stream", bool, default=False),
             include_usage=isinstance(options, dict) and bool(options.get("include_usage")),
             is_chat=is_chat,
@@ -108,20 +123,47 @@ class RequestReader:
     def _settings(self, body: Mapping[str, Any], limit: Any, *, logprobs: bool) -> DecodingSettings:
         if limit is not None and type(limit) is not int:
             raise BadInput(f"max_tokens: expected a whole number, not {limit!r}.")
-        stop = body.get("stop") or []
-        stops = [stop] if isinstance(stop, str) else stop
-        if not isinstance(stops, list) or not all(isinstance(item, str) for item in stops):
-            raise BadInput("stop: expected a text or a list of texts.")
         settings = DecodingSettings(
             max_new_tokens=self.context_length if limit is None else min(limit, self.context_length),
             temperature=_number(body, "temperature", 1.0),
             top_p=_number(body, "top_p", 1.0),
             top_k=max(0, _typed(body, "top_k", int, default=0)),  # -1 is "all" elsewhere
-            stop=tuple(stops),
+            min_p=_number(body, "min_p", 0.0),
+            repetition_penalty=_number(body, "repetition_penalty", 1.0),
+            bad_words=spellings(_texts(body, "bad_words"), self.tokenizer),
+            stop=_texts(body, "stop"),
             logprobs=logprobs,
         )
         settings.validate()
         return settings
+
+
+def _beams(body: Mapping[str, Any], settings: DecodingSettings, n: int, n_prompts: int) -> BeamSettings | None:
+    """As vLLM has it: a search with n beams, which are the n answers."""
+    if not _typed(body, "use_beam_search", bool, default=False):
+        if body.get("length_penalty") is not None:
+            raise BadInput("length_penalty: is for beam search; add use_beam_search.")
+        return None
+    for name, nothing in _OF_SAMPLING.items():
+        if body.get(name) not in (None, nothing):
+            raise BadInput(f"{name}: cannot be combined with use_beam_search, which draws nothing.")
+    if n_prompts > 1:
+        raise BadInput("use_beam_search: takes one prompt at a time.")
+    beams = BeamSettings(
+        max_new_tokens=settings.max_new_tokens, num_beams=n, length_penalty=_number(body, "length_penalty", 1.0),
+        logprobs=settings.logprobs,
+    )  # fmt: skip
+    beams.validate()
+    return beams
+
+
+def _texts(body: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Read a text or a list of texts."""
+    value = body.get(name) or []
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(item, str) for item in texts):
+        raise BadInput(f"{name}: expected a text or a list of texts.")
+    return tuple(texts)
 
 
 def _messages(body: Mapping[str, Any]) -> list[dict[str, str]]:

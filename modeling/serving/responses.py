@@ -20,10 +20,10 @@ class ResponseWriter:
         self.id = f"{'chatcmpl' if request.is_chat else 'cmpl'}-{secrets.token_hex(12)}"
         self.created = int(time.time())
 
-    def whole(self, completions: Sequence[Completion]) -> dict[str, Any]:
-        """Return the body of an answer that is not streamed."""
+    def whole(self, completions: Sequence[Completion], n_written: int) -> dict[str, Any]:
+        """Return the body of an answer that is not streamed; more may have been written than are answered with."""
         choices = [self._choice(i, completion) for i, completion in enumerate(completions)]
-        return {**self._head(""), "choices": choices, "usage": self.usage(completions)}
+        return {**self._head(""), "choices": choices, "usage": self.usage(n_written)}
 
     def piece(
         self, index: int, text: str, *, finish_reason: str | None = None, is_first: bool = False
@@ -38,12 +38,15 @@ class ResponseWriter:
 
     def usage_piece(self, completions: Sequence[Completion]) -> dict[str, Any]:
         """Return the last event of a streamed answer whose client asked for its usage."""
-        return {**self._head(".chunk"), "choices": [], "usage": self.usage(completions)}
+        return {**self._head(".chunk"), "choices": [], "usage": self.usage(self.n_tokens(completions))}
 
-    def usage(self, completions: Sequence[Completion]) -> dict[str, int]:
+    def n_tokens(self, completions: Sequence[Completion]) -> int:
+        """Return how many tokens these answers have."""
+        return sum(len(completion.token_ids) for completion in completions)
+
+    def usage(self, n_written: int) -> dict[str, int]:
         """Return the tokens read (each prompt once) and written."""
         n_read = sum(len(prompt) for prompt in self.request.prompts)
-        n_written = sum(len(completion.token_ids) for completion in completions)
         return {"prompt_tokens": n_read, "completion_tokens": n_written, "total_tokens": n_read + n_written}
 
     def _head(self, suffix: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@ import concurrent.futures
 import json
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import time
@@ -12,7 +13,9 @@ import pytest
 
 from modeling.data.chat import encode_prompt
 from modeling.model.base import load_base, load_tokenizer
+from modeling.sampling.beam import BeamSettings
 from modeling.sampling.decoding import DecodingSettings
+from modeling.sampling.processors import spellings
 from modeling.sampling.randomness import mix_seeds
 from modeling.sampling.sampler import Sampler
 from modeling.serving.cli import main
@@ -200,12 +203,66 @@ def test_without_the_key_only_health_answers(server, key):
         ({"seed": "x"}, "seed"),
         ({"tools": [{}]}, "tools"),
         ({"model": None}, "model"),
+        ({"min_p": 2}, "min_p"),
+        ({"repetition_penalty": 0}, "repetition_penalty"),
+        ({"bad_words": [1]}, "bad_words"),
+        ({"bad_words": [""]}, "bad word"),
+        ({"best_of": 2, "n": 3}, "best_of"),
+        ({"best_of": 129}, "best_of"),
+        ({"best_of": 2, "stream": True}, "best_of"),
+        ({"use_beam_search": "yes"}, "use_beam_search"),
+        ({"use_beam_search": True, "n": 65}, "num_beams"),
+        ({"use_beam_search": True, "stream": True}, "stream"),
+        ({"use_beam_search": True, "temperature": 0.7}, "temperature"),
+        ({"use_beam_search": True, "stop": "x"}, "stop"),
+        ({"use_beam_search": True, "length_penalty": "x"}, "length_penalty"),
+        ({"length_penalty": 1}, "use_beam_search"),
     ],
 )
 def test_bad_requests_are_refused_with_the_field(client, changes, reason):
     status, message = refusal(client.post("/v1/chat/completions", json={**CHAT, **changes}))
     assert status == 400
     assert reason.replace("\\", "") in message
+
+
+def test_the_options_of_decoding_have_the_names_of_vllm(client, tiny_base, cpu):
+    tokenizer = load_tokenizer(tiny_base)
+    sampler = Sampler(load_base(tiny_base, cpu), tokenizer, cpu)
+    settings = DecodingSettings(
+        max_new_tokens=12,
+        temperature=0.5,
+        min_p=0.3,
+        repetition_penalty=1.5,
+        bad_words=spellings(["e", "th"], tokenizer),
+    )
+    expected = sampler.sample([encode_prompt(tokenizer, MESSAGES)], settings, [mix_seeds(5, 0)])[0]
+    body = {"temperature": 0.5, "min_p": 0.3, "repetition_penalty": 1.5, "bad_words": ["e", "th"]}
+    assert texts(chat(client, **body)) == [expected.text] != texts(chat(client))
+
+
+def test_the_best_of_several_are_the_likeliest_by_token(client):
+    everything = chat(client, n=6, logprobs=True)["choices"]
+    by_likelihood = sorted(
+        everything, key=lambda choice: -statistics.fmean(token["logprob"] for token in choice["logprobs"]["content"])
+    )
+    body = chat(client, n=2, best_of=6)
+    assert texts(body) == [choice["message"]["content"] for choice in by_likelihood[:2]]
+    assert [choice["logprobs"] for choice in body["choices"]] == [None, None]
+    n_written = sum(len(choice["logprobs"]["content"]) for choice in everything)
+    assert body["usage"]["completion_tokens"] == n_written
+
+
+def test_beam_search_answers_with_its_beams_by_the_adapter_asked_for(client, tiny_base, adapters_root, cpu):
+    tokenizer = load_tokenizer(tiny_base)
+    sampler = Sampler(load_base(tiny_base, cpu), tokenizer, cpu)
+    beams = BeamSettings(max_new_tokens=12, num_beams=3, length_penalty=0.5)
+    (expected,) = sampler.beam_search([encode_prompt(tokenizer, MESSAGES)], beams)
+    asked = {"use_beam_search": True, "n": 3, "length_penalty": 0.5}
+    assert texts(chat(client, **asked)) == [answer.completion.text for answer in expected]
+    assert load(client, "first", adapters_root / "first").status_code == 200
+    assert texts(chat(client, model="first", **asked)) != texts(chat(client, **asked))
+    several = {"model": "tiny", "prompt": ["a", "b"], "use_beam_search": True}
+    assert "one prompt" in refusal(client.post("/v1/completions", json=several))[1]
 
 
 def test_bodies_that_are_no_objects_or_too_large_are_refused(client):
