@@ -26,6 +26,7 @@ _FORMS = (  # where two fit, the longer one stands first
     gettext_noop("mix and mix_coef belong together: give both or neither."),
     gettext_noop("name one reward model (reward) or a list of sources (rewards)."),
     gettext_noop("rewards: each names one of model, function and answer."),
+    gettext_noop("rewards: n_std needs a model that is an ensemble."),
     gettext_noop("%(field)s must be written as %(form)s."),
     gettext_noop("%(field)s: name at least one file."),
     gettext_noop("%(field)s: is missing."),

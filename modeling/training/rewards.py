@@ -60,7 +60,11 @@ def answers_check(prompts: Sequence[Prompt]) -> None:
 def _scoring(source: RewardSource, model: PeftModel, device: Device, *, name: str, base_sha256: str) -> Scoring:
     if source.model:
         reward = reward_model_load(model, source.model, device, base_sha256=base_sha256, name=name)
-        return lambda answers: reward.standardised(answers.examples)
+        if source.n_std == 0:
+            return lambda answers: reward.standardised(answers.examples)
+        if len(reward.members) == 1:
+            raise BadInput(f"{source.model} is one reward model: n_std needs an ensemble, made by reward's n_models.")
+        return lambda answers: reward.lower_bound(answers.examples, n_std=source.n_std)
     if source.answer:
         return _right
     function = gold_function(source.function)

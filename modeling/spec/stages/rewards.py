@@ -12,6 +12,8 @@ class RewardSource:
 
     model: str = ""
     """A reward model's folder; its scores are standardised by the spread over its training answers."""
+    n_std: float = 0.0
+    """Of an ensemble: standard deviations of its members' scores that are taken off their mean."""
     function: str = ""
     """A score as `module:function` of (prompt text, answer text). It names code to run: operators alone set it."""
     answer: bool = False
@@ -23,6 +25,8 @@ class RewardSource:
         named = sum((bool(self.model), bool(self.function), self.answer))
         require(named == 1, "rewards: each names one of model, function and answer.")
         require(self.function == "" or self.function.count(":") == 1, "function must be written as module:function.")
+        require(0 <= self.n_std <= 10, f"n_std must be in [0, 10], not {self.n_std}.")
+        require(self.n_std == 0 or bool(self.model), "rewards: n_std needs a model that is an ensemble.")
         require(abs(self.weight) <= 100, f"weight must be in [-100, 100], not {self.weight}.")
 
 

@@ -9,10 +9,11 @@ from modeling.flags import spec_from_command
 from modeling.model.adapters import new_adapter
 from modeling.model.base import load_base
 from modeling.model.batching import Example
-from modeling.model.reward import reward_model_load
+from modeling.model.reward import reward_model_load, reward_model_new, reward_model_save
 from modeling.spec import FileRef, LoraSpec, PPOSpec, RewardSource, RLOOSpec, SpecError
 from modeling.training.rewards import Rewards, rewards_load
 from modeling.training.rollouts import Answers
+from tests.modeling.conftest import fill
 
 
 def prompt(text, answer=""):
@@ -59,6 +60,34 @@ def test_sources_add_up_with_their_weights(load, reward_folder, cpu):
     ])  # fmt: skip
 
 
+def test_an_ensembles_lower_bound_pays_less_where_its_members_disagree(load, loud_base, tmp_path, cpu):
+    members = []
+    for seed in (1, 2):
+        member = reward_model_new(load_base(loud_base, cpu), LoraSpec(rank=2), cpu, seed=seed)
+        fill(member.model, seed)
+        members.append(member)
+    members[0].further = (members[1],)
+    reward_model_save(members[0], tmp_path / "ensemble", base_sha256="")
+    prompts = [prompt("Why?")]
+    answers = answers_of(prompts, ["a", "b"])
+    mean, _ = load(prompts, RewardSource(model=str(tmp_path / "ensemble")))
+    low, _ = load(prompts, RewardSource(model=str(tmp_path / "ensemble"), n_std=0.5))
+    each = torch.stack([member.standardised(answers.examples) for member in (members[1], only(members[0]))]).double()
+    assert mean.scores(answers).tolist() == pytest.approx(each.mean(0).tolist(), rel=1e-4)
+    expected = each.mean(0) - 0.5 * (each[0] - each[1]).abs() / 2
+    assert low.scores(answers).tolist() == pytest.approx(expected.tolist(), rel=1e-4)
+
+
+def only(member):
+    member.further = ()
+    return member
+
+
+def test_one_model_has_no_disagreement_to_take_off(load, reward_folder):
+    with pytest.raises(BadInput, match="is one reward model: n_std needs an ensemble"):
+        load([prompt("Why?")], RewardSource(model=str(reward_folder), n_std=1.0))
+
+
 def length(_prompt, text):
     return float(len(text))
 
@@ -91,6 +120,7 @@ def test_a_reward_that_is_not_a_number_ends_the_training():
         ({"rewards": (RewardSource(model="a", answer=True),)}, "each names one of"),
         ({"rewards": (RewardSource(function="math.sin"),)}, "written as module:function"),
         ({"rewards": (RewardSource(model="a", weight=101.0),)}, "weight must be in"),
+        ({"rewards": (RewardSource(answer=True, n_std=1.0),)}, "n_std needs a model"),
     ],
     ids=str,
 )
