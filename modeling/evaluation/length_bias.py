@@ -1,6 +1,10 @@
 """Does a reward model let longer answers win by more than people do?
 
 Each pair of answers has a difference in length and two outcomes: whom people chose, and whom the model scores higher.
+
+A model decides alike whenever it is asked, where people waver; so even the best model of people's taste follows length,
+and whatever else they care for, more steadily than their single judgments do. An excess of its coefficient over theirs
+is therefore a fault only where length also rules its scores (`length_share`; figures in docs/experiments.md).
 """
 
 from collections.abc import Sequence
@@ -34,6 +38,13 @@ def length_coefficient(lengths_P: Floats, outcomes_P: Floats, weights_P: Floats)
         if abs(step) < 1e-9:
             break
     return float(beta)
+
+
+def length_share(lengths_P: Floats, differences_P: Floats, weights_P: Floats) -> float:
+    """Return how much of the variance of the score differences the differences in length explain, from 0 to 1."""
+    together = (weights_P * lengths_P * differences_P).sum()
+    alone = (weights_P * lengths_P**2).sum() * (weights_P * differences_P**2).sum()
+    return float(together**2 / alone) if alone > 0 else 0.0
 
 
 def length_excess_p(

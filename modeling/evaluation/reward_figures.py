@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from modeling.evaluation.bootstrap import bootstrap_ratio
 from modeling.evaluation.held_out import HeldOutPair, held_out_read
-from modeling.evaluation.length_bias import length_coefficient, length_excess_p
+from modeling.evaluation.length_bias import length_coefficient, length_excess_p, length_share
 
 Floats = NDArray[np.float64]
 
@@ -133,6 +133,7 @@ def _length(decided: Sequence[HeldOutPair]) -> dict[str, Any]:
     return {
         "length_coefficient": length_coefficient(length_P, model_P, weight_P),
         "length_coefficient_people": length_coefficient(length_P, people_P, weight_P),
+        "length_share": length_share(length_P, difference_P, weight_P),
         "length_excess_p": length_excess_p(length_P, model_P, people_P, weight_P, [pair.prompt for pair in decided]),
     }
 

@@ -32,7 +32,7 @@ class RewardSpec(Spec):
     max_length: int = 256
     folds: int = 5
     length_level: float = 0.01
-    """Level of the test that refuses a model to whom length matters more than to people; 0 refuses none."""
+    """Level of the test that refuses a model ruled by length more than people are; 0 refuses none."""
     checkpoint_every_s: float = 15.0
 
     def validate(self) -> None:

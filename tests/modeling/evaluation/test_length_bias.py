@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from modeling.evaluation.length_bias import length_coefficient, length_excess_p
+from modeling.evaluation.length_bias import length_coefficient, length_excess_p, length_share
 
 GENERATOR = np.random.default_rng(3)
 LENGTH = GENERATOR.standard_normal(600)
@@ -55,3 +55,10 @@ def test_the_test_errs_in_about_one_of_a_hundred_honest_models():
 def test_a_model_that_says_what_people_say_is_no_worse_than_they():
     people = chosen_by(2.0, np.random.default_rng(5))
     assert length_excess_p(LENGTH, people, people, ONES, PROMPTS) == 1
+
+
+def test_the_share_is_what_length_explains_of_the_scores():
+    lengths, other = np.array([1.0, -1.0, 1.0, -1.0]), np.array([1.0, 1.0, -1.0, -1.0])
+    assert length_share(lengths, lengths * 3, np.ones(4)) == pytest.approx(1)
+    assert length_share(lengths, lengths + other, np.ones(4)) == pytest.approx(0.5)
+    assert length_share(lengths, np.zeros(4), np.ones(4)) == 0
