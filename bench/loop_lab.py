@@ -119,9 +119,11 @@ def one_round(
     else:
         adapter, metrics = stage(DPOSpec, "adapter", base=options.base, preferences=pinned)
     policies.append(adapter)
+    snapshots = adapter.parent / "snapshots"
     _, figures = stage(
         EvaluateSpec, "eval.jsonl", base=options.base, policy=str(adapter), reward=str(reward_path), gold=options.gold,
         prompts=dataclasses.asdict(FileRef.pin(splits["heldout"])),
+        snapshots=str(snapshots) if snapshots.is_dir() else "",
     )  # fmt: skip
     return {
         "seed": seed, "round": number, "label_accuracy": label_accuracy, **reward_metrics, **metrics, **figures,
