@@ -124,7 +124,7 @@ def example_rounds(example: Example, *, state: RoundState = RoundState.GATE, pas
             project=project, judgment_ids=[judgment.pk], counts={"judgments": 1, "pairs": 6}
         ),
     )  # fmt: skip
-    example_run(round_, "reward", "reward", n_steps=40)
+    example_run(round_, "reward", "reward", n_steps=40, metrics=REWARD_METRICS)
     trained = example_run(round_, "rloo", "policy", n_steps=40)
     round_.policy = ModelVersion.objects.create(
         project=project, kind=VersionKind.POLICY, name="policy-1", path="policy-1", parent=sft, run=trained
@@ -136,14 +136,15 @@ def example_rounds(example: Example, *, state: RoundState = RoundState.GATE, pas
 
 
 def example_run(
-    round_: Round, stage: str, purpose: str, *, n_steps: int, state: RunState = RunState.SUCCEEDED, done: int = 0
-) -> Run:
+    round_: Round, stage: str, purpose: str, *, n_steps: int, state: RunState = RunState.SUCCEEDED, done: int = 0,
+    metrics: dict[str, object] | None = None,
+) -> Run:  # fmt: skip
     """Make a run with events and a log, as the process would have left them."""
     now = timezone.now()
     run = Run.objects.create(
         round=round_, stage=stage, purpose=purpose, spec={"stage": stage, "seed": 1}, state=state, attempt=1,
         progress_done=done or n_steps, progress_total=n_steps, progress_unit="steps", started_at=now,
-        finished_at=now if state == RunState.SUCCEEDED else None,
+        finished_at=now if state == RunState.SUCCEEDED else None, metrics=metrics or {},
     )  # fmt: skip
     run.run_dir = f"{run.pk}/1"
     run.save()
@@ -178,13 +179,43 @@ METRICS = {
     "win_rate_previous_low": 0.741, "win_rate_previous_high": 0.786, "kl_nats": 4.12, "mean_tokens": 21.4,
     "sft_mean_tokens": 18.9, "cut_share": 0.004, "sft_cut_share": 0.011, "distinct_share": 0.962,
     "sft_distinct_share": 0.991, "well_formed_share": 0.987, "sft_well_formed_share": 0.981, "best_of_4": 0.689,
-    "oracle_share": 0.61,
+    "oracle_share": 0.61, "win_rate_length_controlled": 0.731, "win_rate_length_controlled_low": 0.702,
+    "win_rate_length_controlled_high": 0.758, "win_rate_reward": 0.912, "win_rate_reward_low": 0.9,
+    "win_rate_reward_high": 0.924, "policy_best_of_4": 0.803, "policy_best_of_4_low": 0.78,
+    "policy_best_of_4_high": 0.826, "best_of_4_low": 0.66, "best_of_4_high": 0.717, "length_effect": 0.41,
+    "length_effect_low": 0.3, "length_effect_high": 0.52, "distinct_1": 0.031, "sft_distinct_1": 0.034,
+    "distinct_2": 0.142, "sft_distinct_2": 0.171, "distinct_3": 0.301, "sft_distinct_3": 0.377,
+    "repeated_share": 0.004, "sft_repeated_share": 0.006, "text_nats": 0.561, "sft_text_nats": 0.512,
+    "forgotten_nats": 0.049, "forgotten_nats_low": 0.041, "forgotten_nats_high": 0.057, "exact_match": 0.02,
+    "exact_match_low": 0.0, "exact_match_high": 0.05, "sft_exact_match": 0.01, "exact_match_greedy": 0.03,
+    "sft_exact_match_greedy": 0.02, "warning_step": 20, "parting_step": 25, "parting_seen_step": 40, "snapshots": [
+        {
+            "step": step, "kl_nats": 0.11 * step, "reward": reward, "reward_low": reward - 0.1,
+            "reward_high": reward + 0.1, "judge": judge, "judge_low": judge - 0.15, "judge_high": judge + 0.15,
+        }
+        for step, reward, judge in (
+            (0, 0.0, -0.3), (5, 0.4, 0.1), (10, 0.8, 0.4), (15, 1.1, 0.6), (20, 1.3, 0.7), (25, 1.4, 0.75),
+            (30, 1.5, 0.6), (35, 1.55, 0.4), (40, 1.6, 0.2),
+        )
+    ],
+}  # fmt: skip
+REWARD_METRICS = {
+    "reward_accuracy": 0.702, "reward_accuracy_low": 0.679, "reward_accuracy_high": 0.727, "heldout_loss": 0.59,
+    "calibration_error": 0.031, "length_coefficient": 0.42, "length_coefficient_people": 0.38, "first_position": 0.507,
+    "first_position_people": 0.561, "accuracy_strength_1": 0.61, "accuracy_strength_1_n": 420,
+    "accuracy_strength_3": 0.83, "accuracy_strength_3_n": 130, "calibration": [
+        {"low": 0.5, "n": 600, "confidence": 0.53, "right": 0.55},
+        {"low": 0.55, "n": 400, "confidence": 0.57, "right": 0.6},
+        {"low": 0.6, "n": 300, "confidence": 0.66, "right": 0.7},
+        {"low": 0.85, "n": 90, "confidence": 0.87, "right": 0.82},
+        {"low": 0.95, "n": 0, "confidence": None, "right": None},
+    ],
 }  # fmt: skip
 
 
 def example_evaluation(round_: Round, *, passed: bool) -> Evaluation:
     """Make an evaluation with its file of answers."""
-    run = example_run(round_, "evaluate", "evaluate", n_steps=10)
+    run = example_run(round_, "evaluate", "evaluate", n_steps=10, metrics=METRICS)
     run.result = {"artifacts": {"eval.jsonl": {"path": "artifacts/eval.jsonl", "files": {}}}}
     run.save()
     path = Path(settings.RUNS_ROOT) / run.run_dir / "artifacts" / "eval.jsonl"

@@ -6,6 +6,7 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext_lazy as _
 
+from alignment.domain.plots import XY, Mark, xy_plot
 from feedback.domain.chart import line_chart
 
 register = template.Library()
@@ -28,7 +29,26 @@ _TITLES = {
     "cut_share": _("Share cut at the limit"),
     "learning_rate": _("Learning rate"),
     "entropy": _("Entropy, nats"),
+    "policy_loss": _("Policy loss"),
+    "value_loss": _("Value loss"),
+    "explained_variance": _("Variance that the value function explains"),
+    "clip_share": _("Share of tokens clipped"),
+    "update_kl_nats": _("KL of an update, nats a token"),
+    "policy_steps": _("Optimizer steps of an update"),
+    "kl_coef": _("KL weight"),
+    "mix_loss": _("Loss on the pretraining mix"),
+    "value_grad_norm": _("Gradient norm of the value function"),
+    "margin": _("Margin"),
+    "chosen_nats": _("Chosen answers against the reference, nats"),
+    "rejected_nats": _("Rejected answers against the reference, nats"),
+    "good_nats": _("Good answers against the reference, nats"),
+    "bad_nats": _("Bad answers against the reference, nats"),
+    "mismatched_kl_nats": _("KL estimated from foreign answers, nats"),
+    "sampled_reward": _("Reward of the sampled answers"),
+    "n_kept": _("Answers kept"),
 }
+SQUARE = (0.5, 1.0)
+"""Of certainty and of being right: a model that knows nothing of a pair is at one half."""
 
 
 @register.inclusion_tag("alignment/svg/line_chart.html")
@@ -36,6 +56,15 @@ def chart(name: str, curve: Sequence[tuple[int, float]], key: Any = "") -> dict[
     """Draw a curve, with a text for those who cannot see it and a table of its values."""
     title = _TITLES.get(name) or name.replace("_", " ").capitalize()
     return {"title": title, "chart": line_chart(curve), "id": f"chart-{key}-{name}".replace("/", "-").replace(".", "-")}
+
+
+@register.inclusion_tag("alignment/svg/xy.html")
+def xy(
+    title: str, points: Sequence[XY], key: str, marks: Sequence[Mark] = (), *, square: bool = False
+) -> dict[str, Any]:
+    """Draw points with intervals over a measured axis, with a text for those who cannot see it; `key` is its id."""
+    plot = xy_plot(points, marks=marks, square=SQUARE if square else None)
+    return {"title": title, "points": points, "plot": plot, "id": f"plot-{key}"}
 
 
 @register.inclusion_tag("alignment/svg/interval.html")

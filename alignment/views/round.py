@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from alignment.domain.errors import AlignmentError
+from alignment.domain.figures import figure_groups, trajectory, win_rate_rows
 from alignment.domain.gate import gate_judge
 from alignment.domain.recipe import Recipe
 from alignment.domain.states import RoundState
@@ -26,7 +27,7 @@ from feedback.selectors.batch import batch_progress
 from feedback.views.access import Request, project_page
 from feedback.views.rendering import go, page, polled
 
-CURVES_ON_ROUND_PAGE = ("reward", "kl_nats", "loss", "accuracy", "rewards/accuracies")
+CURVES_ON_ROUND_PAGE = ("reward", "kl_nats", "loss", "accuracy", "rewards/accuracies", "entropy", "value_loss")
 """What tells at a glance whether a training goes well; a run's own page has every curve."""
 STEPS = (
     RoundState.SAMPLING, RoundState.LABELING, RoundState.SNAPSHOT, RoundState.REWARD, RoundState.POLICY,
@@ -140,6 +141,7 @@ def _rounds(request: Request, project: Project, form: LaunchForm) -> HttpRespons
 def _round_context(project: Project, detail: RoundDetail) -> dict[str, Any]:
     round_ = detail.round
     steps = () if round_.is_build else STEPS
+    metrics = detail.evaluation.metrics if detail.evaluation else {}
     current = steps.index(detail.state) if detail.state in steps else len(steps)
     return {
         "project": project,
@@ -152,6 +154,9 @@ def _round_context(project: Project, detail: RoundDetail) -> dict[str, Any]:
         "runs": [(run, _curves(project, run.id)) for run in detail.runs],
         "evaluation": detail.evaluation,
         "gate_reasons": _gate_reasons(round_, detail.evaluation) if detail.evaluation else (),
+        "figure_groups": figure_groups(metrics),
+        "win_rates": win_rate_rows(metrics),
+        "trajectory": trajectory(metrics),
         "pairs": sample_pairs(detail.evaluation) if detail.evaluation else [],
         "progress": batch_progress(batch=round_.batch) if round_.batch else None,
         "poll_s": 10 if detail.can_launch else 2,

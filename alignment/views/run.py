@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from alignment.domain.errors import AlignmentError
+from alignment.domain.figures import figure_groups, reward_figures, trajectory, win_rate_rows
 from alignment.models import Run
 from alignment.selectors.run import run_events, run_get, run_log_tail, run_messages, run_view
 from alignment.services.run import run_cancel
@@ -30,6 +31,11 @@ def run_page(request: Request, project: Project, number: int, run_id: int) -> Ht
         "round": run.round,
         "run": view,
         "spec": run.spec,
+        "scalars": {name: value for name, value in view.metrics.items() if not isinstance(value, list | dict)},
+        "figure_groups": figure_groups(view.metrics) if run.stage == "evaluate" else [],
+        "win_rates": win_rate_rows(view.metrics),
+        "trajectory": trajectory(view.metrics),
+        "reward_figures": reward_figures(view.metrics),
         "curves": [(name, curve) for name, curve in run_events(run).items() if len(curve) > 1],
         "told": run_messages(run)[-MESSAGES:],
         "log": run_log_tail(run, LOG_LINES),

@@ -42,8 +42,15 @@ def _folder(name: str, **files: str):
     return write
 
 
+def _online(spec: dict, run) -> dict:
+    for number in range(spec["snapshots"]):
+        _folder(f"snapshots/{number + 1}", **_ADAPTER)(spec, run)
+    return _folder("adapter", **_ADAPTER)(spec, run)
+
+
 def _evaluate(spec: dict, run) -> dict:
     assert Path(spec["policy"]).is_dir(), spec["policy"]
+    assert not spec["snapshots"] or (Path(spec["snapshots"]) / "1").is_dir(), spec["snapshots"]
     _lines(run.artifact("eval.jsonl"), [{"prompt": "a"}])
     return dict(GOOD)
 
@@ -62,9 +69,9 @@ _STAGES = {
     "judge": _folder("reward", **_ADAPTER),
     "reward": _folder("reward", **_ADAPTER),
     "dpo": _folder("adapter", **_ADAPTER),
-    "rloo": _folder("adapter", **_ADAPTER),
+    "rloo": _online,
+    "grpo": _online,
+    "ppo": _online,
     "rft": _folder("adapter", **_ADAPTER),
-    "grpo": _folder("adapter", **_ADAPTER),
-    "ppo": _folder("adapter", **_ADAPTER),
     "evaluate": _evaluate,
 }

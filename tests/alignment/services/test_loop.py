@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from alignment.domain.errors import DeploymentRefused, RoundRefused
+from alignment.domain.errors import DeploymentRefused, RecipeError, RoundRefused
 from alignment.domain.recipe import BuildRecipe, Recipe
 from alignment.domain.states import DeploymentState, RoundState, RunState, VersionKind
 from alignment.models import Deployment, ModelVersion, Round
@@ -129,6 +129,33 @@ def test_a_second_round_continues_the_adapter_on_new_rankings_only(
     assert second.runs.get(purpose="evaluate").spec["previous"] == spec["adapter"]
     lineage = version_lineage(second.policy)
     assert first.policy in [parent.version for parent in lineage.parents]
+
+
+def test_an_online_round_is_evaluated_along_its_training_and_on_the_bases_texts(
+    project, boss, annotator, broker, policy_server
+):
+    build(project, boss, broker, policy_server)
+    rank_all(project, annotator)
+    round_ = launched(project, boss, broker, Recipe(policy={"n_steps": 3}))
+    specs = {run.purpose: run.spec for run in round_.runs.all()}
+    assert specs["policy"]["snapshots"] == 3  # no more than steps
+    assert Path(specs["evaluate"]["snapshots"]).name == "snapshots"
+    (texts,) = specs["evaluate"]["texts"]
+    assert texts["path"].endswith("texts.jsonl")
+    assert len(texts["sha256"]) == 64
+
+
+def test_an_offline_round_on_an_import_has_neither(project, boss, annotator, broker, policy_server, base):
+    build(project, boss, broker, policy_server, base)
+    rank_all(project, annotator)
+    spec = launched(project, boss, broker, Recipe(method="dpo")).runs.get(purpose="evaluate").spec
+    assert (spec["snapshots"], spec["texts"]) == ("", [])
+
+
+@pytest.mark.parametrize("field", ["snapshots", "texts", "questions"])
+def test_a_recipe_names_no_files_of_the_server(field):
+    with pytest.raises(RecipeError, match=f"evaluation.{field} is filled in"):
+        Recipe(evaluation={field: "/etc/passwd"}).validate()
 
 
 def test_against_the_gate_only_with_a_reason(project, boss, annotator, broker, policy_server, behave, base):
