@@ -23,7 +23,12 @@ RANKINGS_OF_POLICY = "half_a.jsonl"
 RANKINGS_OF_JUDGE = "half_b.jsonl"
 """Files of a snapshot: all pairs, and two halves by prompt for projects whose judge is a second reward model."""
 TIES = {RANKINGS: "ties.jsonl", RANKINGS_OF_POLICY: "half_a_ties.jsonl", RANKINGS_OF_JUDGE: "half_b_ties.jsonl"}
-"""The ties beside each; snapshots of earlier versions have none."""
+RATINGS = {
+    RANKINGS: "ratings.jsonl",
+    RANKINGS_OF_POLICY: "half_a_ratings.jsonl",
+    RANKINGS_OF_JUDGE: "half_b_ratings.jsonl",
+}
+"""The ties and the pairs by ratings beside each; snapshots of earlier versions have none."""
 
 
 def snapshot_file(round: Round, name: str) -> dict[str, Any]:
@@ -34,10 +39,11 @@ def snapshot_file(round: Round, name: str) -> dict[str, Any]:
 
 
 def snapshot_files(round: Round, name: str) -> list[dict[str, Any]]:
-    """Return a file of rankings and that of its ties, where there are any."""
+    """Return a file of rankings and those of its ties and ratings, as far as these have rows."""
     assert round.snapshot is not None, f"{round} is past its launch without a snapshot"
-    n_ties = round.snapshot.files.get(TIES[name], {"rows": 0})["rows"]
-    return [snapshot_file(round, one) for one in ((name, TIES[name]) if n_ties else (name,))]
+    files = round.snapshot.files
+    beside = [one for one in (TIES[name], RATINGS[name]) if one in files and files[one]["rows"]]
+    return [snapshot_file(round, one) for one in (name, *beside)]
 
 
 def prompts_file(round: Round, split: Split) -> Path:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 _COLUMNS = """\
 - `prompt`, `chosen`, `rejected`: trl's conversational preference format. Ties are in files of their own, with one
-  more column, `tie`, which is true; which answer stands as chosen there means nothing.
+  more column, `tie`, which is true; which answer stands as chosen there means nothing. Pairs by ratings are in further
+  files, with `tie` and `dimension`, the scale that they were rated on.
 - `task`, `prompt_id`, `protocol`: numbers of the task, its prompt and the version of the guidelines.
 - `annotator`: a pseudonym of this project.
 - `chosen_source`, `rejected_source`: what gave the answers; several that gave the same text are joined by a plus.

@@ -3,6 +3,7 @@
 Source: https://huggingface.co/docs/trl/dataset_formats (conversational, explicit prompt)
 """
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -60,6 +61,18 @@ def ties_of(judged: Iterable[Judged]) -> Iterator[dict[str, Any]]:
         for first, second in pairs_from_ranks(one.judgment.ranks, one.judgment.cannot_judge).tied:
             row = _row(one, one.answers[first], one.answers[second])
             yield row | {"chosen_first": _shown_first(one, first, second), "tie": True}
+
+
+def rated_of(judged: Iterable[Judged]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each two answers that were rated on a scale: the better one as chosen, or a tie of equals."""
+    for one in judged:
+        for scale, scores in sorted(one.judgment.ratings.items()):
+            rated = [item for item, score in enumerate(scores) if score is not None]
+            for first, second in itertools.combinations(rated, 2):
+                better, worse = (first, second) if scores[first] >= scores[second] else (second, first)
+                row = _row(one, one.answers[better], one.answers[worse])
+                told = {"chosen_first": _shown_first(one, better, worse), "dimension": scale}
+                yield row | told | {"tie": scores[first] == scores[second]}
 
 
 def answer_written(judged: Judged) -> Answer:

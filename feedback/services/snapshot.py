@@ -21,7 +21,7 @@ from feedback.formats.datasheet import datasheet
 from feedback.formats.writing import jsonl_lines
 from feedback.models import Judgment, Project, QualityReport, Snapshot, User
 from feedback.selectors.judgment import Judged, judged_by_ids, judgments_counted
-from feedback.selectors.preference import pairs_of, ties_of
+from feedback.selectors.preference import pairs_of, rated_of, ties_of
 from feedback.selectors.quality import Worth, report_computed, worth_of
 from feedback.services.transition import transition_log
 
@@ -29,9 +29,13 @@ SAID = ("ranks", "cannot_judge", "all_bad", "strength", "ratings", "flags", "edi
 """What a snapshot's hash covers of a judgment, beside the texts of its answers."""
 ALL = "preferences.jsonl"
 DATASHEET = "datasheet.md"
-TIES = "ties.jsonl"
 HALVES = {"a": "half_a.jsonl", "b": "half_b.jsonl"}
-TIES_OF_HALVES = {"a": "half_a_ties.jsonl", "b": "half_b_ties.jsonl"}
+FILES = (
+    (pairs_of, ALL, HALVES),
+    (ties_of, "ties.jsonl", {"a": "half_a_ties.jsonl", "b": "half_b_ties.jsonl"}),
+    (rated_of, "ratings.jsonl", {"a": "half_a_ratings.jsonl", "b": "half_b_ratings.jsonl"}),
+)
+"""The rows of a judgment, the file of all of them, and those of the halves."""
 
 
 def snapshot_create(
@@ -43,7 +47,7 @@ def snapshot_create(
     not_in: Sequence[Snapshot] = (),
     halves: bool = False,
 ) -> Snapshot:
-    """Pin the judgments that stand and write them as pairs, ties apart, under ARTIFACTS_ROOT/snapshots/<id>/.
+    """Pin the judgments that stand and write them as pairs, ties and ratings apart, in ARTIFACTS_ROOT/snapshots/<id>/.
 
     `not_in` leaves out what earlier snapshots pinned; prefer it to `after_judgment_id`, since a lower id may be
     committed later. With `halves` more files hold the rows of two disjoint groups of prompts. The rows say what the
@@ -129,14 +133,14 @@ def _said(judgment: Judgment) -> bytes:
 def _write(folder: Path, project: Project, judgment_ids: Sequence[int], worth: Worth, *, halves: bool) -> _Written:
     tally = _Tally()
     judged = tally.watch(judged_by_ids(project=project, judgment_ids=judgment_ids, worth=worth))
-    names = [ALL, TIES, *((*HALVES.values(), *TIES_OF_HALVES.values()) if halves else ())]
+    names = [name for _, whole, parts in FILES for name in (whole, *(parts.values() if halves else ()))]
     rows: Counter[str] = Counter()
     streams = {name: (folder / name).open("w", encoding="utf-8") for name in names}
     try:
         for one in judged:
             half = half_of(one.judgment.task.prompt.group)
-            for found, whole, parts in ((pairs_of, ALL, HALVES), (ties_of, TIES, TIES_OF_HALVES)):
-                lines = list(jsonl_lines(found([one])))
+            for rows_of, whole, parts in FILES:
+                lines = list(jsonl_lines(rows_of([one])))
                 for name in (whole, parts[half]) if halves else (whole,):
                     streams[name].writelines(lines)
                     rows[name] += len(lines)

@@ -37,9 +37,11 @@ RULED_BY_LENGTH = 0.5
 def run(spec: RewardSpec, run: RunDir) -> dict[str, Any]:
     """Train, test and save the reward model. Raises: BadInput, Refused, Stopped."""
     device = pick_device()
-    preferences = list(read_preferences(spec.preferences))
+    given = list(read_preferences(spec.preferences))
+    if not given:
+        raise BadInput("There are no preferences to train on: rank some answers first.")
+    preferences, dimensions = _of_dimensions(given, spec)
     _check_sides(preferences)
-    dimensions = _dimensions(preferences, spec)
     tokenizer = load_tokenizer(spec.base)
     base = load_base(spec.base, device)
     max_length = min(spec.max_length, context_length(base))
@@ -77,6 +79,7 @@ def run(spec: RewardSpec, run: RunDir) -> dict[str, Any]:
             "n_ties": sum(pair.judgment.tie for pair in pairs),
             "n_pairs_skipped": n_skipped,
             "n_pairs_weightless": n_weightless,
+            "n_pairs_of_other_dimensions": len(given) - len(preferences),
             "n_prompts": len(comparisons),
             "score_std": reward.std,
         }
@@ -85,8 +88,6 @@ def run(spec: RewardSpec, run: RunDir) -> dict[str, Any]:
 
 def _check_sides(preferences: Sequence[Preference]) -> None:
     """Raises: BadInput when the rows have nothing on one of the sides that a model could learn to tell apart."""
-    if not preferences:
-        raise BadInput("There are no preferences to train on: rank some answers first.")
     decided = [row for row in preferences if not row.judgment.tie]
     if not decided:
         raise BadInput("Every preference is a tie, so nothing says what is better: rank answers that differ.")
@@ -98,20 +99,14 @@ def _check_sides(preferences: Sequence[Preference]) -> None:
             )
 
 
-def _dimensions(preferences: Sequence[Preference], spec: RewardSpec) -> dict[str, float]:
-    """Return the heads' weights. Raises: BadInput unless rows and specification name the same dimensions."""
-    wanted = spec.dimensions or dict(OVERALL)
+def _of_dimensions(preferences: list[Preference], spec: RewardSpec) -> tuple[list[Preference], dict[str, float]]:
+    """Return the rows of the dimensions that have a weight, and the weights. Raises: BadInput when one has no row."""
+    weights = spec.dimensions or dict(OVERALL)
     named = {row.judgment.dimension for row in preferences}
-    for names, complaint in (
-        (
-            named - wanted.keys(),
-            "Rows judge {}, to which `dimensions` gives no weight: name it there or leave them out.",
-        ),
-        (wanted.keys() - named, "No row judges {}, to which `dimensions` gives a weight: leave it out there."),
-    ):
-        if names:
-            raise BadInput(complaint.format(repr(min(names)) if min(names) else "the whole answer"))
-    return wanted
+    if missing := sorted(weights.keys() - named):
+        known = ", ".join(map(repr, sorted(named))) or "none"
+        raise BadInput(f"No pair was judged for dimension {missing[0]!r}; there are {known}.")
+    return [row for row in preferences if row.judgment.dimension in weights], weights
 
 
 def _members_new(base: Any, spec: RewardSpec, device: Device, dimensions: dict[str, float]) -> RewardModel:

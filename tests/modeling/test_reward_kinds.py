@@ -186,19 +186,14 @@ def test_models_with_different_heads_share_a_base(spec, tmp_path, write_jsonl, t
     assert [reward.score_all([Example((1, 7), (20, 5))]).tolist() for reward in (first, second)] == alone
 
 
-@pytest.mark.parametrize(
-    ("dimensions", "sentence"),
-    [
-        ({}, "Rows judge 'tone'"),
-        ({"tone": 1.0}, "Rows judge the whole answer"),
-        ({"": 1, "tone": 1, "wit": 1}, "'wit'"),
-    ],
-)
-def test_dimensions_must_be_named_in_rows_and_specification(
-    spec, run_dir, write_jsonl, two_tastes, dimensions, sentence
-):
-    with pytest.raises(BadInput, match=sentence):
-        trained_on(spec, write_jsonl, two_tastes, run_dir, dimensions=dimensions)
+def test_rows_of_other_dimensions_are_left_out_and_counted(spec, run_dir, write_jsonl, two_tastes):
+    metrics = trained_on(spec, write_jsonl, two_tastes, run_dir)
+    assert (metrics["n_pairs"], metrics["n_pairs_of_other_dimensions"]) == (12, 12)
+
+
+def test_a_dimension_that_nobody_judged_is_refused(spec, run_dir, write_jsonl, two_tastes):
+    with pytest.raises(BadInput, match="No pair was judged for dimension 'wit'; there are '', 'tone'"):
+        trained_on(spec, write_jsonl, two_tastes, run_dir, dimensions={"": 1.0, "wit": 1.0})
 
 
 # ---- Ties, weights and what the file of held-out pairs holds

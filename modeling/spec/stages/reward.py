@@ -21,7 +21,8 @@ class RewardSpec(Spec):
     margin: float = 0.0
     """How far apart the scores of two answers must be for each step of stated strength, in log-odds."""
     dimensions: dict[str, float] = dataclasses.field(default_factory=dict)
-    """Weight in the score of each dimension that rows name, `""` being the whole answer; empty: the whole alone."""
+    """Weight in the score of each dimension that rows name, `""` being the whole answer; empty: the whole alone. Rows
+    of other dimensions are left out and counted."""
     n_models: int = 1
     """Members of the ensemble; only their last training is repeated, the folds test one."""
     lora: LoraSpec = LoraSpec(dropout=0.3)

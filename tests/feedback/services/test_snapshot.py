@@ -171,6 +171,16 @@ def test_ties_have_files_of_their_own(project, ann):
     assert sorted(row["task"] for half in halves for row in half) == [row["task"] for row in ties]
 
 
+def test_ratings_are_pairs_of_a_dimension(project, ann):
+    judge(project, ann, [1, 2, 3], ratings={"tone": [2, 5, 2], "facts": [None, 1, 3]})
+
+    rows = lines(snapshot_create(project=project), "ratings.jsonl")
+
+    told = [(row["dimension"], row["chosen"][0]["content"], row["rejected"][0]["content"], row["tie"]) for row in rows]
+    a, b, c = rows[1]["rejected"][0]["content"], rows[1]["chosen"][0]["content"], rows[0]["chosen"][0]["content"]
+    assert told == [("facts", c, b, False), ("tone", b, a, False), ("tone", a, c, True), ("tone", b, c, False)]
+
+
 def test_a_row_says_which_answer_the_annotator_saw_first(project, ann):
     judgment = judge(project, ann, [1, 2, 2], assignment__order=[2, 0, 1])
 
@@ -204,7 +214,7 @@ def test_a_folder_left_by_a_crash_is_replaced(project, ann, tmp_path):
     second = snapshot_create(project=project)
 
     assert {file.name for file in Path(second.files["preferences.jsonl"]["path"]).parent.iterdir()} == {
-        "datasheet.md", "preferences.jsonl", "ties.jsonl",
+        "datasheet.md", "preferences.jsonl", "ratings.jsonl", "ties.jsonl",
     }  # fmt: skip
 
 
