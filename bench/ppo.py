@@ -3,13 +3,15 @@
 Both train on the same number of sampled answers of the same base, scored by the same reward model, each alone in a
 process of its own, one after the other; who goes first alternates. Both policies are then evaluated in the same way:
 answers at temperature 1 to held-out prompts, judged by the hidden gold score. Without --base the demo base is made
-first (three minutes). The peer's environment is made here: trl 1.12.0 over the packages of the product. Seconds and
-memory begin after the imports, and contain loading and saving. The last line is one JSON object.
+first (two minutes). The peer's environment is made here: trl 1.12.0 over the packages of the product; it computes in
+the dtype in which it is faster. Seconds and memory begin after the imports, and contain loading and saving. The last
+line is one JSON object.
 """
 
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -18,30 +20,20 @@ import venv
 from pathlib import Path
 from typing import Any
 
+from bench.demo_base import demo_base
 from bench.loop_lab import rankings, write_split
 from modeling.device import seed_everything
 from modeling.evaluation import evaluate
 from modeling.rundir import RunDir
-from modeling.spec import (
-    CorpusSpec,
-    EvaluateSpec,
-    FileRef,
-    PretrainSpec,
-    RewardSpec,
-    SFTSpec,
-    Spec,
-    TokenizerSpec,
-)
-from modeling.training import pretrain, reward, sft, tokenizer
-from modeling.world import corpus
+from modeling.spec import EvaluateSpec, FileRef, RewardSpec, Spec
+from modeling.training import reward
 
 ROOT = Path(__file__).parents[1]
 PEER = "trl==1.12.0"
 GOLD = "modeling.world.gold:score"
-STAGES = {
-    "corpus": corpus.run, "tokenizer": tokenizer.run, "pretrain": pretrain.run, "sft": sft.run, "reward": reward.run,
-    "evaluate": evaluate.run,
-}  # fmt: skip
+BASE_TOKENS = 1_600_000
+"""As `make round` takes: a base that writes whole sentences."""
+STAGES = {"reward": reward.run, "evaluate": evaluate.run}
 FIGURES = ("samples_per_s", "memory_mb", "win_rate", "kl_nats", "mean_tokens", "distinct_share", "seconds")
 Figures = dict[str, float]
 
@@ -51,15 +43,20 @@ def main() -> None:
     work = Path(options.work)
     work.mkdir(parents=True, exist_ok=True)
     if not options.base:
-        make_base(options, work)
+        options.base, options.prompts = map(str, demo_base(work / "demo", n_tokens=BASE_TOKENS))
     splits = {name: write_split(options.prompts, name, work) for name in ("ranked", "pool", "heldout")}
     python = {"ours": sys.executable, "peer": peer_python(work / "peer")}
     scorer = train_reward(options, work, splits["ranked"])
+    task = {
+        "base": options.base, "reward": str(scorer), "prompts": str(splits["pool"]), "n_updates": options.updates,
+        "work": str(work.resolve()),
+    }  # fmt: skip
+    task["bf16"] = faster_in_bf16(python["peer"], task)
     rows: dict[str, list[Figures]] = {"ours": [], "peer": []}
     print("  ".join(f"{name:>14}" for name in ("seed", "side", *FIGURES)), flush=True)
     for number, seed in enumerate(options.seeds):
         for side in sorted(python, reverse=number % 2 == 1):
-            row = train(side, python[side], options, work, seed, reward=scorer, pool=splits["pool"])
+            row = train(side, python[side], task, seed=seed)
             row |= judge(side, row.pop("adapter"), options, work, seed, heldout=splits["heldout"])
             rows[side].append(row)
             print("  ".join(f"{value:>14}" for value in (seed, side, *(f"{row[n]:.3f}" for n in FIGURES))), flush=True)
@@ -82,21 +79,18 @@ def summary(ours: list[Figures], peer: list[Figures]) -> Figures:
     }  # fmt: skip
 
 
-def train(
-    side: str, python: str, options: argparse.Namespace, work: Path, seed: int, *, reward: Path, pool: Path
-) -> dict[str, Any]:
+def train(side: str, python: str, task: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """Run one side's training in a process of its own and return its figures and the adapter's folder."""
-    task = {
-        "base": options.base, "reward": str(reward), "prompts": str(pool), "seed": seed, "n_updates": options.updates,
-        "out": str(work / f"{side}-{seed}-{options.updates}"), "bf16": options.peer_bf16,
-    }  # fmt: skip
+    task = task | changes
+    out = Path(task["work"]) / f"{side}-{task['seed']}"
+    shutil.rmtree(out, ignore_errors=True)  # or ours would go on from an earlier run's checkpoint
     environment = os.environ | {
         "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "passive", "HF_HUB_OFFLINE": "1", "TRL_EXPERIMENTAL_SILENCE": "1",
         "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     }  # fmt: skip
     done = subprocess.run(
-        [python, "-W", "ignore", "-m", f"bench.ppo_{side}", json.dumps(task)], env=environment, cwd=ROOT,
-        capture_output=True, text=True, check=False,
+        [python, "-W", "ignore", "-m", f"bench.ppo_{side}", json.dumps(task | {"out": str(out)})], env=environment,
+        cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
         sys.exit(f"{side} failed:\n{done.stderr[-3000:]}")
@@ -104,12 +98,21 @@ def train(
     return found
 
 
+def faster_in_bf16(python: str, task: dict[str, Any]) -> bool:
+    """Return whether the peer is faster in bfloat16 than in float32, by a few updates in each."""
+    seconds = [train("peer", python, task, bf16=bf16, n_updates=3, seed=0)["seconds"] for bf16 in (False, True)]
+    print(f"the peer takes {seconds[0]:.1f} s for 3 updates in float32, {seconds[1]:.1f} s in bfloat16", flush=True)
+    return seconds[1] < seconds[0]
+
+
 def judge(side: str, adapter: str, options: argparse.Namespace, work: Path, seed: int, *, heldout: Path) -> Figures:
     spec = EvaluateSpec(
         base=options.base, policy=adapter, gold=GOLD, prompts=FileRef.pin(heldout), n_prompts=options.n_prompts,
         seed=seed, n_oracle_prompts=0,
     )  # fmt: skip
-    figures = stage(spec, work / f"evaluate-{side}-{seed}-{options.updates}")
+    folder = work / f"evaluate-{side}-{seed}"
+    shutil.rmtree(folder, ignore_errors=True)
+    figures = stage(spec, folder)
     return {name: figures[name] for name in ("win_rate", "kl_nats", "mean_tokens", "distinct_share")}
 
 
@@ -119,18 +122,6 @@ def train_reward(options: argparse.Namespace, work: Path, ranked: Path) -> Path:
     preferences, _ = rankings(lab, 1, work, ranked)
     stage(RewardSpec(base=options.base, preferences=(FileRef.pin(preferences),), folds=2, seed=1), work / "reward")
     return work / "reward" / "artifacts" / "reward"
-
-
-def make_base(options: argparse.Namespace, work: Path) -> None:
-    """Make the demo world and its base, unless an earlier run left them."""
-    made = {name: work / name / "artifacts" for name in ("corpus", "tokenizer", "pretrain", "sft")}
-    stage(CorpusSpec(), work / "corpus")
-    texts = (FileRef(str(made["corpus"] / "texts.jsonl")),)
-    stage(TokenizerSpec(texts=texts), work / "tokenizer")
-    stage(PretrainSpec(texts=texts, tokenizer=str(made["tokenizer"] / "tokenizer")), work / "pretrain")
-    dialogues = (FileRef(str(made["corpus"] / "dialogues.jsonl")),)
-    stage(SFTSpec(base=str(made["pretrain"] / "base"), dialogues=dialogues), work / "sft")
-    options.base, options.prompts = str(made["sft"] / "base"), str(made["corpus"] / "prompts.jsonl")
 
 
 def stage(spec: Spec, folder: Path) -> dict[str, Any]:
@@ -167,7 +158,6 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--updates", type=int, default=40, help="of 128 answers each")
     parser.add_argument("--n-prompts", type=int, default=400, help="held-out prompts of the evaluation, 4 answers each")
-    parser.add_argument("--peer-bf16", action="store_true", help="bfloat16 for the peer too; on two cores it is slower")
     parser.add_argument("--quick", action="store_true", help="one seed, 15 updates, 150 prompts")
     options = parser.parse_args()
     if bool(options.base) != bool(options.prompts):
