@@ -17,7 +17,7 @@ VENV := .venv/bin/python
 TWICE := -n 2 --dist worksteal
 export PORT HOST TORCH_INDEX
 
-.PHONY: help run install install-dev browser test test-fast check format messages bench bench-labeling bench-dpo bench-ppo bench-gpu round clean
+.PHONY: help run install install-dev browser test test-fast check format messages bench bench-labeling bench-sampling bench-dpo bench-ppo bench-gpu round clean
 
 help:
 	@sed -n "s/^# *//p;/^SHELL/q" Makefile; echo; grep -E "^[a-z-]+:.*##" Makefile | sed -E "s/:.*## /\t/" | expand -t 16
@@ -72,6 +72,9 @@ bench: install-dev  ## how long claiming takes while a round trains
 
 bench-labeling: install-dev  ## how many tasks are claimed and judged a second with 10k, 100k and 1M of them (half an hour)
 	@$(VENV) -m bench.labeling $(ARGS)
+
+bench-sampling: install-dev  ## tokens a second of our sampler beside transformers' generate (five minutes)
+	@$(VENV) -m bench.sampling $(ARGS)
 
 bench-dpo: install-dev  ## how fast dpo and reward train beside plain trl scripts (10 minutes)
 	@$(VENV) -m bench.dpo $(ARGS)
