@@ -61,8 +61,6 @@ class Spec:
     """What one stage needs to know. Subclasses add fields; `seed` is common to all."""
 
     stage: ClassVar[str] = ""
-    bf16_on_cpu: ClassVar[bool] = True
-    """Whether the stage may multiply in bfloat16 on a CPU; on a GPU every stage may."""
 
     seed: int = 0
 
