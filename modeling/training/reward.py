@@ -20,7 +20,7 @@ from modeling.model.base import base_sha256, load_base, load_tokenizer
 from modeling.model.reward import OVERALL, RewardModel, reward_model_new, reward_model_save
 from modeling.rundir import RunDir
 from modeling.spec import RewardSpec
-from modeling.training.comparisons import comparisons_build
+from modeling.training.comparisons import Comparison, Pair, comparisons_build
 from modeling.training.reward_fits import fits_plan, member_seed
 from modeling.training.reward_loop import RewardTraining
 from modeling.training.reward_losses import LN_2, tie_odds_of
@@ -37,11 +37,7 @@ RULED_BY_LENGTH = 0.5
 def run(spec: RewardSpec, run: RunDir) -> dict[str, Any]:
     """Train, test and save the reward model. Raises: BadInput, Refused, Stopped."""
     device = pick_device()
-    given = list(read_preferences(spec.preferences))
-    if not given:
-        raise BadInput("There are no preferences to train on: rank some answers first.")
-    preferences, dimensions = _of_dimensions(given, spec)
-    _check_sides(preferences)
+    preferences, dimensions, n_elsewhere = _preferences_read(spec)
     tokenizer = load_tokenizer(spec.base)
     base = load_base(spec.base, device)
     max_length = min(spec.max_length, context_length(base))
@@ -51,39 +47,44 @@ def run(spec: RewardSpec, run: RunDir) -> dict[str, Any]:
     comparisons, n_weightless = comparisons_weigh(built, spec.labels)
     if n_weightless:
         run.message(f"Left out {n_weightless} pairs whose judgments weigh nothing.")
-    if len(comparisons) < spec.folds:
-        raise BadInput(
-            f"{len(comparisons)} prompts with usable preferences are too few for {spec.folds} folds: "
-            f"rank answers to at least {spec.folds} prompts."
-        )
-    reward = _members_new(base, spec, device, dimensions)
     pairs = [pair for comparison in comparisons for pair in comparison.pairs]
+    _check_usable(comparisons, pairs, spec)
+    reward = _members_new(base, spec, device, dimensions)
     tie_share = sum(pair.weight for pair in pairs if pair.judgment.tie) / sum(pair.weight for pair in pairs)
     training = RewardTraining(spec, run, reward, fits_plan(comparisons, spec), tie_odds=tie_odds_of(tie_share))
     held_out = training.train()
     held_out_write(run.artifact("heldout.jsonl"), held_out)
     figures = reward_figures(held_out)
     run.message(f"Held out: {figures['reward_accuracy']:.3f} of {figures['reward_accuracy_n']} pairs judged right.")
-    examples = [example for comparison in comparisons for example in comparison.examples]
-    for member in reward.members:
-        scores_N = member.score_all(examples).double()
-        member.mean, member.std = float(scores_N.mean()), max(float(scores_N.std()), 1e-6)
+    figures |= _measure_scores(reward, comparisons)
     _refuse(figures, reward, spec)
     reward_model_save(reward, run.artifact("reward"), base_sha256=base_sha256(spec.base))
-    ensemble = {"disagreement": float(reward.disagreement(examples).mean())} if reward.further else {}
-    return (
-        figures
-        | ensemble
-        | {
-            "n_pairs": len(pairs),
-            "n_ties": sum(pair.judgment.tie for pair in pairs),
-            "n_pairs_skipped": n_skipped,
-            "n_pairs_weightless": n_weightless,
-            "n_pairs_of_other_dimensions": len(given) - len(preferences),
-            "n_prompts": len(comparisons),
-            "score_std": reward.std,
-        }
-    )
+    return figures | {
+        "n_pairs": len(pairs),
+        "n_ties": sum(pair.judgment.tie for pair in pairs),
+        "n_pairs_skipped": n_skipped,
+        "n_pairs_weightless": n_weightless,
+        "n_pairs_of_other_dimensions": n_elsewhere,
+        "n_prompts": len(comparisons),
+    }
+
+
+def _preferences_read(spec: RewardSpec) -> tuple[list[Preference], dict[str, float], int]:
+    """Return the rows of the dimensions that have a weight, the weights, and how many other rows there are.
+
+    Raises: BadInput when the rows cannot teach what is better.
+    """
+    given = list(read_preferences(spec.preferences))
+    if not given:
+        raise BadInput("There are no preferences to train on: rank some answers first.")
+    weights = spec.dimensions or dict(OVERALL)
+    named = {row.judgment.dimension for row in given}
+    if missing := sorted(weights.keys() - named):
+        known = ", ".join(map(repr, sorted(named)))
+        raise BadInput(f"No pair was judged for dimension {missing[0]!r}; there are {known}.")
+    preferences = [row for row in given if row.judgment.dimension in weights]
+    _check_sides(preferences)
+    return preferences, weights, len(given) - len(preferences)
 
 
 def _check_sides(preferences: Sequence[Preference]) -> None:
@@ -99,14 +100,18 @@ def _check_sides(preferences: Sequence[Preference]) -> None:
             )
 
 
-def _of_dimensions(preferences: list[Preference], spec: RewardSpec) -> tuple[list[Preference], dict[str, float]]:
-    """Return the rows of the dimensions that have a weight, and the weights. Raises: BadInput when one has no row."""
-    weights = spec.dimensions or dict(OVERALL)
-    named = {row.judgment.dimension for row in preferences}
-    if missing := sorted(weights.keys() - named):
-        known = ", ".join(map(repr, sorted(named))) or "none"
-        raise BadInput(f"No pair was judged for dimension {missing[0]!r}; there are {known}.")
-    return [row for row in preferences if row.judgment.dimension in weights], weights
+def _check_usable(comparisons: Sequence[Comparison], pairs: Sequence[Pair], spec: RewardSpec) -> None:
+    """Raises: BadInput when too little is left to train on."""
+    if len(comparisons) < spec.folds:
+        raise BadInput(
+            f"{len(comparisons)} prompts with usable preferences are too few for {spec.folds} folds: "
+            f"rank answers to at least {spec.folds} prompts."
+        )
+    if all(pair.target == 0.5 for pair in pairs):
+        raise BadInput(
+            "No judgment that can be believed says which answer is better: their annotators do no better than a coin. "
+            "Ask others, or train with labels 'hard'."
+        )
 
 
 def _members_new(base: Any, spec: RewardSpec, device: Device, dimensions: dict[str, float]) -> RewardModel:
@@ -120,6 +125,16 @@ def _members_new(base: Any, spec: RewardSpec, device: Device, dimensions: dict[s
         members.append(member)
     members[0].further = tuple(members[1:])
     return members[0]
+
+
+def _measure_scores(reward: RewardModel, comparisons: Sequence[Comparison]) -> dict[str, float]:
+    """Give every member the mean and spread of its scores on the training answers; return what is reported of them."""
+    examples = [example for comparison in comparisons for example in comparison.examples]
+    for member in reward.members:
+        scores_N = member.score_all(examples).double()
+        member.mean, member.std = float(scores_N.mean()), max(float(scores_N.std()), 1e-6)
+    disagreement = {"disagreement": float(reward.disagreement(examples).mean())} if reward.further else {}
+    return {"score_std": reward.std} | disagreement
 
 
 def _refuse(figures: dict[str, Any], reward: RewardModel, spec: RewardSpec) -> None:

@@ -260,6 +260,11 @@ def test_data_that_has_one_side_only_is_refused_before_the_base_is_loaded(
         trained_on(spec, write_jsonl, data, run_dir)
 
 
+def test_judgments_that_are_no_better_than_a_coin_are_refused(spec, run_dir, write_jsonl):
+    with pytest.raises(BadInput, match="no better than a coin"):
+        trained_on(spec, write_jsonl, rows(8, reliability=0.5), run_dir)
+
+
 def test_a_model_that_tells_nothing_apart_is_refused_as_collapsed(spec, run_dir, monkeypatch):
     monkeypatch.setattr(RewardModel, "score_all", lambda _, examples: torch.zeros(len(examples)))
     with pytest.raises(Refused, match="collapsed"):
