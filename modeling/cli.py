@@ -37,6 +37,7 @@ STAGE_FUNCTIONS = {
 """Stage name to `module:run(spec, run) -> final metrics`."""
 
 TOOLS = {
+    "adapter": ("modeling.adapters", "Merge an adapter into its base, export it, list or compare adapters."),
     "sample": ("modeling.sampling", "Print answers of a model to a prompt, or to a file of prompts."),
     "serve": ("modeling.serving", "Serve a base and its adapters behind an OpenAI-compatible HTTP interface."),
 }
