@@ -24,4 +24,6 @@ def demonstration_rows(*, project: Project) -> Iterator[dict[str, Any]]:
             "improves": None if item is None else source_label(judged.answers[item]),
             "prompt_id": task.prompt_id,
             "protocol": judgment.protocol.number,
+            "reliability": judged.reliability,
+            "weight": judged.weight,
         }

@@ -236,11 +236,14 @@ def test_demonstrations_are_what_people_wrote_and_improved(project, ann, bob):
     judge(TaskFactory(project=project), bob, [2, 1])
     judge(TaskFactory(project=project), bob, [2, 1], edited_answer="Late.", edited_item=0, counted=False)
 
+    QualityReportFactory(project=project, reliable={ann: (0.9, 1.0), bob: (0.5, 0.0)})
+
     written, better = demonstration_rows(project=project)
 
     assert written["prompt"] == prompt.messages
     assert written["completion"] == [{"role": "assistant", "content": "A harbour clerk."}]
     assert (written["annotator"], written["improves"]) == ("p-ann", None)
+    assert [(row["reliability"], row["weight"]) for row in (written, better)] == [(0.9, 1.0), (0.5, 0.0)]
     assert better["completion"][0]["content"] == "Better."
     assert better["improves"] == improved.task.items.get(item=0).response.source.key
     assert [row["edited"] for row in preference_rows(project=project)] == [False, True, False]
