@@ -50,9 +50,9 @@ def test_a_row_never_sees_another(tiny_llama, cpu):
 
 def test_the_gradients_of_a_batch_do_not_depend_on_how_it_is_cut_into_parts(tiny_llama, cpu, tmp_path, monkeypatch):
     gradients = []
-    for n_parts in (1, 4):
-        monkeypatch.setattr("modeling.training.finetuning.N_PARTS_ON_CPU", n_parts)
-        tuning = FineTuning(SPEC, RunDir(tmp_path / str(n_parts)), tiny_llama, cpu)
+    for share in (1.0, 0.25):
+        monkeypatch.setattr("modeling.training.finetuning.PART_SHARE", share)
+        tuning = FineTuning(SPEC, RunDir(tmp_path / str(share)), tiny_llama, cpu)
         seen = {}
         monkeypatch.setattr(
             tuning.optimizer, "step",
