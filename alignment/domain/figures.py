@@ -66,6 +66,7 @@ _BETTER = (
         "policy_best_of_4", _("Best of 4 by the reward model"),
         _("Win rate against one SFT answer. SFT's is what training must beat."), sft="best_of_4",
     ),
+    Figure("previous_best_of_4", _("Best of 4 of the last deployed")),
     Figure("oracle_share", _("Share of what best of 16 by the judge would gain"), sft=0.0),
 )  # fmt: skip
 _PRICE = (

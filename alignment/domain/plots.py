@@ -11,6 +11,10 @@ from feedback.domain.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Tick,
 MIN_WIDTH = 1e-6
 """Of the axis: points that all stand at one place can still be drawn."""
 
+LABEL_GAP = 4
+LABEL_LINE = 14
+"""Pixels beside a mark and between the labels of marks."""
+
 
 @dataclasses.dataclass(frozen=True)
 class XY:
@@ -31,6 +35,17 @@ class Mark:
 
 
 @dataclasses.dataclass(frozen=True)
+class PlacedMark:
+    """A mark ready to be drawn; its label stands in a line of its own, on the side where there is more room."""
+
+    at: float
+    label: str
+    label_at: float
+    label_y: float
+    anchor: str
+
+
+@dataclasses.dataclass(frozen=True)
 class XYPlot:
     """Points in a box of WIDTH x HEIGHT."""
 
@@ -39,7 +54,7 @@ class XYPlot:
     band: str
     """The intervals as one closed polygon."""
     dots: tuple[tuple[float, float], ...]
-    marks: tuple[Tick, ...]
+    marks: tuple[PlacedMark, ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     diagonal: tuple[float, float, float, float] | None
@@ -74,8 +89,19 @@ def xy_plot(points: Sequence[XY], *, marks: Sequence[Mark] = (), square: tuple[f
             + [f"{x(point.x)},{y(point.low)}" for point in reversed(points)]
         ),
         dots=tuple((x(point.x), y(point.y)) for point in points),
-        marks=tuple(Tick(x(mark.x), mark.label) for mark in marks),
+        marks=tuple(_placed(x(mark.x), mark.label, line) for line, mark in enumerate(marks)),
         x_ticks=tuple(Tick(x(mark), f"{mark:g}") for mark in nice_ticks(x_low, x_high) if x_low <= mark <= x_high),
         y_ticks=tuple(Tick(y(mark), f"{mark:g}") for mark in y_marks if y_low <= mark <= y_high),
         diagonal=(x(square[0]), y(square[0]), x(square[1]), y(square[1])) if square else None,
+    )
+
+
+def _placed(at: float, label: str, line: int) -> PlacedMark:
+    is_right = at > (LEFT + WIDTH - RIGHT) / 2
+    return PlacedMark(
+        at,
+        label,
+        label_at=round(at - LABEL_GAP if is_right else at + LABEL_GAP, 1),
+        label_y=TOP + LABEL_LINE * (line + 0.6),
+        anchor="end" if is_right else "start",
     )

@@ -3,6 +3,7 @@
 The texts are read from the end of each file, which pretraining holds out, in pieces of at most `PIECE_TOKENS`.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 from transformers import PreTrainedTokenizerFast
@@ -28,7 +29,8 @@ class Forgetting:
         length = min(PIECE_TOKENS, models.context)
         self.pieces: list[Example] = []
         for file in spec.texts:
-            pieces = _last_pieces(list(read_documents(file)), models.tokenizer, length=length, n=spec.n_texts)
+            last = deque(read_documents(file), maxlen=spec.n_texts)  # a corpus may not fit into memory
+            pieces = _last_pieces(last, models.tokenizer, length=length, n=spec.n_texts)
             if not pieces:
                 raise BadInput(f"{file.path} holds no text of two tokens or more.")
             self.pieces += pieces

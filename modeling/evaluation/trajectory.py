@@ -58,5 +58,5 @@ def snapshot_steps(folder: Path) -> list[int]:
     """Return the steps of the snapshots in a folder. Raises: BadInput when there are none."""
     steps = sorted(int(item.name) for item in folder.glob("*") if item.is_dir() and item.name.isdecimal())
     if not steps:
-        raise BadInput(f"{folder} holds no snapshots: train by `rloo` or `ppo` with snapshots above 0.")
+        raise BadInput(f"{folder} holds no snapshots: train by `rloo`, `grpo` or `ppo` with snapshots above 0.")
     return steps

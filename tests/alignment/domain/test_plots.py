@@ -17,9 +17,12 @@ def test_points_span_the_box_and_keep_their_intervals():
 
 
 def test_a_mark_stands_at_its_place():
-    plot = xy_plot([XY(0, 0, 0, 0), XY(2, 1, 1, 1)], marks=[Mark(1, "they part")])
-    (mark,) = plot.marks
-    assert (mark.at, mark.label) == ((LEFT + WIDTH - RIGHT) / 2, "they part")
+    plot = xy_plot([XY(0, 0, 0, 0), XY(2, 1, 1, 1)], marks=[Mark(1, "warning"), Mark(1.5, "they part")])
+    left, right = plot.marks
+    assert (left.at, left.label) == ((LEFT + WIDTH - RIGHT) / 2, "warning")
+    assert left.label_y < right.label_y
+    assert (left.anchor, right.anchor) == ("start", "end")  # there is no room at the right of the second
+    assert right.label_at < right.at
 
 
 def test_in_a_square_both_axes_have_the_same_ends_and_the_diagonal_runs_through():
