@@ -21,6 +21,7 @@ from tests.modeling.conftest import read_events
 from tests.modeling.pairs import preference_rows
 from tests.modeling.stopping import StoppingRunDir, folder_bytes
 
+
 @pytest.fixture
 def spec(tiny_base, write_jsonl):
     return RewardSpec(
