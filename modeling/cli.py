@@ -46,7 +46,6 @@ TOOLS = {
 _ENVIRONMENT = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "TRL_EXPERIMENTAL_SILENCE": "1",
     "TOKENIZERS_PARALLELISM": "true",
     # Waiting threads sleep instead of spinning: beside busy processes on two cores this trains 3 to 5 times as fast.
     "OMP_WAIT_POLICY": "passive",

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-_PACKAGES = ("torch", "transformers", "trl", "peft", "tokenizers", "safetensors", "accelerate", "numpy")
+_PACKAGES = ("torch", "transformers", "peft", "tokenizers", "safetensors", "accelerate", "numpy")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -38,4 +38,4 @@ def test_seeding_reaches_every_generator():
 
 
 def test_versions_name_what_results_depend_on():
-    assert {"python", "torch", "transformers", "trl", "peft", "tokenizers"} <= set(versions())
+    assert {"python", "torch", "transformers", "peft", "tokenizers"} <= set(versions())
