@@ -19,3 +19,12 @@ def preference_rows(n_prompts, *, flip=0.0, seed=0):
             }
         )
     return rows
+
+
+def verdict_rows(n_pairs):
+    """Each pair's chosen answer called good, and its rejected one bad."""
+    return [
+        {"prompt": row["prompt"], "completion": row[side], "label": side == "chosen"}
+        for row in preference_rows(n_pairs)
+        for side in ("chosen", "rejected")
+    ]

@@ -14,7 +14,7 @@ from modeling.model.reward import reward_model_new, reward_model_save
 from modeling.spec import LoraSpec
 from modeling.spec.result import RESULT
 from tests.modeling.conftest import fill, read_events
-from tests.modeling.pairs import preference_rows
+from tests.modeling.pairs import preference_rows, verdict_rows
 from tests.modeling.stopping import folder_bytes
 
 pytestmark = pytest.mark.slow
@@ -23,7 +23,8 @@ DEADLINE_S = 120  # a crowded machine takes half a minute to import torch
 
 LORA = LoraSpec(rank=2, alpha=4)
 ARTIFACTS = {
-    "reward": "reward", "dpo": "adapter", "rloo": "adapter", "grpo": "adapter", "ppo": "adapter", "evaluate": "",
+    "reward": "reward", "dpo": "adapter", "kto": "adapter", "rloo": "adapter", "grpo": "adapter", "ppo": "adapter",
+    "evaluate": "",
 }  # fmt: skip
 
 
@@ -50,6 +51,10 @@ def commands(tiny_base, write_jsonl, tmp_path, cpu):
     return {
         "reward": preferences,
         "dpo": preferences,
+        "kto": [
+            "--verdicts", write_jsonl(verdict_rows(16), "verdicts.jsonl").path, "--batch-size", 2, "--epochs", 6,
+            "--lora.rank", 2, "--learning-rate", 0.01,
+        ],
         "rloo": online,
         "grpo": [*online, "--inner-epochs", 2],
         "ppo": [

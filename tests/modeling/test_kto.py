@@ -13,17 +13,8 @@ from modeling.spec import KTOSpec, LoraSpec
 from modeling.training import kto
 from modeling.training.kto import Judged, batch_of, plan_draw, rows_weigh
 from tests.modeling.conftest import fill, read_events
-from tests.modeling.pairs import preference_rows
+from tests.modeling.pairs import verdict_rows
 from tests.modeling.stopping import StoppingRunDir, folder_bytes
-
-
-def verdict_rows(n_pairs):
-    """Each pair's chosen answer called good, and its rejected one bad."""
-    return [
-        {"prompt": row["prompt"], "completion": row[side], "label": side == "chosen"}
-        for row in preference_rows(n_pairs)
-        for side in ("chosen", "rejected")
-    ]
 
 
 @pytest.fixture
