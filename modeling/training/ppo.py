@@ -241,10 +241,10 @@ class PPOTraining:
         mask_NA = experience.answers.mask
         for _ in range(VALUE_STEPS):
             values_NA = tokens_spread(self.value.values(experience.features), mask_NA)
-            step_loss = (
-                clipped_value_loss(values_NA, experience.values, experience.returns, mask_NA, clip=self.spec.value_clip)
-                / experience.answers.n_tokens
+            summed = clipped_value_loss(
+                values_NA, experience.values, experience.returns, mask_NA, clip=self.spec.value_clip
             )
+            step_loss = summed / experience.answers.n_tokens
             step_loss.backward()
             loss += float(step_loss.detach())
             grad_norm += self._optimizer_step(self.value.parameters)
