@@ -3,8 +3,8 @@
     python bench/loop_lab.py --base DIR --prompts prompts.jsonl --work DIR --seeds 1 2 3 --recipe ppo \
         --set ppo.kl_coef=0.1 --set reward.epochs=3 --rounds 3
 
-A round ranks fresh prompts, answered by the two newest policies in equal number; reward model and policy start afresh
-on all rankings so far.
+A round ranks fresh prompts, answered by the two newest policies in equal number. The reward model starts afresh on all
+rankings so far; so does the policy, or it goes on from the last one with --start continue.
 What a stage makes is kept under --work by the hash of its specification, so that a change of the policy's settings does
 not train the reward model again. Prints a table; the last line is one JSON object.
 """
@@ -113,8 +113,9 @@ def one_round(
     reward_path, reward_metrics = stage(RewardSpec, "reward", base=options.base, preferences=pinned)
     if options.recipe in ONLINE:
         pool = dataclasses.asdict(FileRef.pin(splits["pool"]))
+        start = {"adapter": str(policies[-1])} if options.start == "continue" and policies else {}
         adapter, metrics = stage(
-            ONLINE[options.recipe], "adapter", base=options.base, reward=str(reward_path), prompts=pool
+            ONLINE[options.recipe], "adapter", base=options.base, reward=str(reward_path), prompts=pool, **start
         )
     else:
         adapter, metrics = stage(DPOSpec, "adapter", base=options.base, preferences=pinned)
@@ -211,6 +212,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--rankings", type=int, default=300, help="in each round")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--start", choices=("fresh", "continue"), default="fresh")
     parser.add_argument("--set", action="append", default=[], metavar="stage.field=json")
     return parser.parse_args()
 
