@@ -3,7 +3,7 @@
 The reward is what was optimised, so it rises. The judge was not, and at first it rises too; later the policy finds what
 the reward model is wrong about, and the judge falls (Gao et al., 2022, https://arxiv.org/abs/2210.10760).
 
-- They part at the snapshot from which the judge fell, beyond noise, while the reward rose.
+- They part at the first snapshot from which the judge fell, beyond noise, while the reward rose.
 - The warning needs no fall. With d the square root of the KL, the judge's gain follows d (a - b log d) in online
   reinforcement learning (their eq. 2). Fitted to the snapshots so far, the curve's slope sinks to a quarter of its mean
   slope at half the KL of its top: the warning is the first snapshot beyond that.
@@ -48,7 +48,7 @@ class Overoptimisation:
     warning_step: int | None
     parting_step: int | None
     parting_seen_step: int | None
-    """The first snapshot that lies below the one of `parting_step` beyond noise."""
+    """The first snapshot whose judge lies below an earlier one's beyond noise; `parting_step` is the best of those."""
 
 
 def overoptimisation(
@@ -78,14 +78,14 @@ def overoptimisation(
 
 
 def _parting(rewards_S: Array, judges_S: Array, margins_SS: Array) -> tuple[int, int] | None:
-    """Return the snapshot with the highest judge from which it fell while the reward rose, and where that is seen."""
+    """Return the first fall of the judge while the reward rose: from the best snapshot before, and where it is seen."""
     pairs = [
         (before, after)
         for before in range(len(judges_S))
         for after in range(before + 1, len(judges_S))
         if judges_S[after] + margins_SS[before, after] < judges_S[before] and rewards_S[after] > rewards_S[before]
     ]
-    return max(pairs, key=lambda pair: (judges_S[pair[0]], -pair[1]), default=None)
+    return min(pairs, key=lambda pair: (pair[1], -judges_S[pair[0]]), default=None)
 
 
 def _fall_margins(judges_S: Array, judges_RS: Array) -> Array:

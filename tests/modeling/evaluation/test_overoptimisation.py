@@ -64,6 +64,13 @@ def test_a_reward_that_falls_with_the_judge_has_not_parted_from_it():
     assert overoptimisation(STEPS, log_ratios, -rewards, judges, n_bootstrap=200).parting_step is None
 
 
+def test_the_first_fall_counts_also_where_the_judge_recovers_and_rises_above_it():
+    heights = [0.0, 1.0, 2.0, -1.0, 1.0, 3.0, 2.0, 2.0, 2.0]
+    rewards = np.arange(9.0)[:, None] + np.zeros((9, 5))
+    found = overoptimisation(STEPS, rewards, rewards, np.array(heights)[:, None] + np.zeros((9, 5)), n_bootstrap=100)
+    assert (found.parting_step, found.parting_seen_step) == (20, 30)
+
+
 def test_the_points_are_means_with_intervals_of_redrawn_prompts():
     log_ratios = np.array([[0.0, 0.0], [1.0, 3.0]])
     rewards, judges = np.array([[0.0, 1.0], [1.0, 2.0]]), np.array([[5.0, 5.0], [6.0, 6.0]])
