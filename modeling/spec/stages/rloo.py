@@ -63,6 +63,6 @@ class GRPOSpec(RLOOSpec):
 
     stage = "grpo"
 
-    kl_coef: float = 0.3
+    kl_coef: float = 0.1
     """In the loss the estimate pulls less than in the reward: at most this, however far a token has moved."""
     learning_rate: float = 1e-3
