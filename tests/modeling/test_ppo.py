@@ -47,6 +47,7 @@ def spec(loud_base, reward_folder, write_jsonl):
         samples_per_prompt=4,
         max_new_tokens=6,
         value_warmup_steps=1,
+        ppo_epochs=2,
         learning_rate=2e-2,
         value_learning_rate=2e-2,
         cut_penalty=0.0,
