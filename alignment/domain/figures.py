@@ -202,7 +202,12 @@ _REWARD = (
     Figure("heldout_loss", _("Loss on them"), _("A coin's is 0.693.")),
     Figure("calibration_error", _("Calibration error"), _("How far its certainty is from how often it is right.")),
     Figure("length_coefficient", _("What length adds to its preference, log-odds"), "", 2),
-    Figure("length_coefficient_people", _("What length adds to people's"), _("Above it, the model rewards length."), 2),
+    Figure(
+        "length_coefficient_people", _("What length adds to people's"),
+        _("The model lies above it even where all is well: people waver. The share that length explains tells more."),
+        2,
+    ),
+    Figure("length_share", _("Share of its scores that length explains"), _("Above one half it is refused."), 2),
     Figure("first_position", _("Prefers the answer shown first"), _("It never knew the place: one half.")),
     Figure("first_position_people", _("People preferred the answer shown first")),
 )  # fmt: skip
