@@ -7,6 +7,7 @@ Sources: rejection sampling in Touvron et al., 2023, https://arxiv.org/abs/2307.
 2023, https://arxiv.org/abs/2304.06767.
 """
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from transformers import PreTrainedModel
 from modeling.data.fitting import context_length, prompts_encode
 from modeling.data.prompts import Prompt
 from modeling.device import pick_device
-from modeling.errors import Refused
+from modeling.errors import BadInput, Refused
 from modeling.model.adapter_switching import adapter_active
 from modeling.model.adapters import load_adapter, new_adapter, save_adapter
 from modeling.model.base import base_sha256, load_base, load_tokenizer
@@ -43,7 +44,7 @@ Values = dict[str, Any]
 def run(spec: RFTSpec, run: RunDir) -> dict[str, Any]:
     """Sample, select, train and save the policy's adapter. Raises: BadInput, Refused, Stopped."""
     device, tokenizer = pick_device(), load_tokenizer(spec.base)
-    prompts = prompts_train_split(spec)
+    prompts = _drawn(spec, prompts_train_split(spec))
     base, sha256 = load_base(spec.base, device, quantize=spec.lora.quantize), base_sha256(spec.base)
     fitting, ids, n_skipped = prompts_encode(
         prompts, tokenizer, context=context_length(base), max_new_tokens=spec.max_new_tokens
@@ -118,8 +119,10 @@ class Selection:
 
     def look(self) -> dict[str, float]:
         """Return the finished policy's mean reward and length, and its KL to the base in nats, on training prompts."""
-        positions = range(0, len(self.ids), -(-len(self.ids) // N_LOOKED_AT))
-        seeds = [mix_seeds(self.spec.seed, position, self.spec.samples_per_prompt) for position in positions]
+        n = self.spec.samples_per_prompt
+        asked = [(row % len(self.ids), n + row // len(self.ids)) for row in range(N_LOOKED_AT)]
+        positions = [position for position, _ in asked]
+        seeds = [mix_seeds(self.spec.seed, position, sample) for position, sample in asked]
         examples, _ = self._sample(positions, seeds, POLICY)
         model, device = self.sampler.model, self.sampler.device
         with adapter_active(model, POLICY):
@@ -169,6 +172,13 @@ class Selection:
             for position, completion in zip(positions, completions, strict=True)
         ]
         return examples, completions
+
+
+def _drawn(spec: RFTSpec, prompts: Sequence[Prompt]) -> list[Prompt]:
+    if not prompts:
+        raise BadInput(f"{spec.prompts.path} holds no prompts.")
+    generator = random.Random(f"rft-{spec.seed}")  # noqa: S311 - a seeded draw
+    return generator.sample(list(prompts), min(spec.n_prompts, len(prompts)))
 
 
 def _policy(spec: RFTSpec, base: PreTrainedModel, sha256: str) -> PeftModel:

@@ -18,6 +18,8 @@ class RFTSpec(Spec):
     adapter: str = ""
     """Adapter to sample from and to continue; empty samples from the base and starts a fresh one."""
     lora: LoraSpec = LoraSpec()
+    n_prompts: int = 1_000
+    """How many of the prompts are drawn; all of them where there are not so many."""
     samples_per_prompt: int = 8
     prompts_per_step: int = 64
     """Prompts that are sampled together, between two looks at whether to stop."""
@@ -31,6 +33,7 @@ class RFTSpec(Spec):
 
     def validate(self) -> None:
         require(self.samples_per_prompt >= 2, "samples_per_prompt must be at least 2.")
+        require(self.n_prompts >= 1, "n_prompts must be at least 1.")
         require(self.prompts_per_step >= 1, "prompts_per_step must be at least 1.")
         require(self.max_new_tokens >= 1, "max_new_tokens must be at least 1.")
         require(0 <= self.margin <= 100, f"margin must be in [0, 100], not {self.margin}.")

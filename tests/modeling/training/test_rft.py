@@ -60,7 +60,7 @@ def test_the_policy_moves_towards_the_best_of_its_answers(spec, run_dir, even_to
     figures = rft.run(dataclasses.replace(spec, samples_per_prompt=16, epochs=20), run_dir)
     assert (figures["n_prompts"], figures["n_sampled"], figures["n_kept"]) == (6, 96, 6)
     assert figures["kept_reward"] > figures["sampled_reward"] + 0.1
-    assert figures["final_reward"] > figures["sampled_reward"] + 0.05
+    assert figures["final_reward"] > figures["sampled_reward"] + 0.02  # two standard errors of 2,048 tokens
     assert figures["final_kl_nats"] > 0.1
     events = read_events(run_dir)
     assert any("Best of 32 answers: 'What eats" in event.get("text", "") for event in events)
@@ -110,13 +110,22 @@ def test_answers_that_are_all_cut_leave_nothing_to_learn(spec, run_dir, monkeypa
         rft.run(spec, run_dir)
 
 
+def test_so_many_prompts_are_drawn_as_were_asked_for_and_the_same_for_the_same_seed(spec, tmp_path, even_tokens):
+    spec = dataclasses.replace(spec, n_prompts=3)
+    one, same = (rft.run(spec, RunDir(tmp_path / name)) for name in ("one", "same"))
+    assert (one["n_prompts"], one["n_sampled"]) == (3, 12)
+    assert one == same
+
+
 def test_held_out_prompts_are_never_trained_on(spec, run_dir, write_jsonl):
     rows = [{"id": "h", "split": "heldout", "messages": [{"role": "user", "content": "Why?"}]}]
     with pytest.raises(BadInput, match="held out"):
         rft.run(dataclasses.replace(spec, prompts=write_jsonl(rows)), run_dir)
 
 
-@pytest.mark.parametrize("changes", [{"samples_per_prompt": 1}, {"margin": -1}, {"epochs": 0}, {"prompts_per_step": 0}])
+@pytest.mark.parametrize(
+    "changes", [{"samples_per_prompt": 1}, {"margin": -1}, {"epochs": 0}, {"prompts_per_step": 0}, {"n_prompts": 0}]
+)
 def test_settings_out_of_range_are_refused(spec, changes):
     with pytest.raises(SpecError, match=next(iter(changes))):
         RFTSpec.from_json(spec.to_json() | changes)
