@@ -23,8 +23,8 @@ DEADLINE_S = 120  # a crowded machine takes half a minute to import torch
 
 LORA = LoraSpec(rank=2, alpha=4)
 ARTIFACTS = {
-    "reward": "reward", "dpo": "adapter", "kto": "adapter", "rloo": "adapter", "grpo": "adapter", "ppo": "adapter",
-    "evaluate": "",
+    "reward": "reward", "dpo": "adapter", "kto": "adapter", "rft": "adapter", "rloo": "adapter", "grpo": "adapter",
+    "ppo": "adapter", "evaluate": "",
 }  # fmt: skip
 
 
@@ -54,6 +54,10 @@ def commands(tiny_base, write_jsonl, tmp_path, cpu):
         "kto": [
             "--verdicts", write_jsonl(verdict_rows(16), "verdicts.jsonl").path, "--batch-size", 2, "--epochs", 6,
             "--lora.rank", 2, "--learning-rate", 0.01,
+        ],
+        "rft": [
+            "--reward", tmp_path / "reward", "--prompts", prompts, "--lora.rank", 2, "--prompts-per-step", 4,
+            "--max-new-tokens", 16, "--batch-size", 1,
         ],
         "rloo": online,
         "grpo": [*online, "--inner-epochs", 2],
