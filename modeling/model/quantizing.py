@@ -10,7 +10,7 @@ import importlib.util
 from typing import Any
 
 import torch
-from transformers import BitsAndBytesConfig, PreTrainedModel
+from transformers import BitsAndBytesConfig
 
 from modeling.device import Device
 from modeling.errors import BadInput
@@ -39,8 +39,3 @@ def quantizing_options(device: Device) -> dict[str, Any]:
         bnb_4bit_compute_dtype=device.autocast_dtype or torch.float32,
     )
     return {"quantization_config": config, "device_map": {"": device.torch_device}}
-
-
-def is_quantized(model: PreTrainedModel) -> bool:
-    """Return whether the base's weights are held in fewer bits than they were written in."""
-    return getattr(model.config, "quantization_config", None) is not None
