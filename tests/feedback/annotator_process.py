@@ -16,19 +16,19 @@ from django.conf import settings
 def main(database: str, username: str, project_id: str, seed: str) -> None:
     settings.DATABASES["default"]["NAME"] = database
     django.setup()
-    from feedback.models import Batch, Project, User  # noqa: PLC0415 - Django is set up just above
-    from feedback.selectors.batch import batch_progress  # noqa: PLC0415
+    from feedback.domain.states import AssignmentState  # noqa: PLC0415 - Django is set up just above
+    from feedback.models import Assignment, Project, User  # noqa: PLC0415
     from feedback.services.assignment import assignment_claim, assignment_prefetch, assignment_show  # noqa: PLC0415
 
     chance = random.Random(seed)
     project = Project.objects.get(pk=project_id)
-    batch = Batch.objects.get(project=project)
     annotator = User.objects.get(username=username)
+    held = Assignment.objects.filter(task__project=project, state=AssignmentState.HELD)
     while True:
+        is_quiet = not held.exists()
         assignment = assignment_claim(project=project, annotator=annotator)
         if assignment is None:
-            progress = batch_progress(batch=batch)
-            if progress.n_judgments >= progress.n_wanted:
+            if is_quiet:
                 return
             time.sleep(0.05)  # somebody else holds the rest, or was killed and holds it until the lease runs out
             continue
