@@ -1,6 +1,6 @@
 """Rounds without the web: sample, rank by simulated annotators, train a reward model and a policy, evaluate.
 
-    python bench/loop_lab.py --base DIR --prompts prompts.jsonl --work DIR --seeds 1 2 3 --recipe ppo \
+    python -m bench.loop_lab --base DIR --prompts prompts.jsonl --work DIR --seeds 1 2 3 --recipe ppo \
         --set ppo.kl_coef=0.1 --set reward.epochs=3 --rounds 3
 
 A round ranks fresh prompts, answered by the two newest policies in equal number. The reward model starts afresh on all
