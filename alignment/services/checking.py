@@ -16,11 +16,11 @@ from alignment.services.specs import adapter_path
 from feedback.domain.states import Split
 from feedback.models import Project
 from feedback.selectors.prompt import prompt_counts
-from modeling.spec import PPOSpec, RewardSpec, RLOOSpec
+from modeling.spec import OnlineSpec, RewardSpec
 
 MIN_PAIRS = 20
 MIN_PROMPTS = 10
-"""Below these the five folds of a reward model hold two prompts each and every figure is noise."""
+"""Below these a fold of a reward model holds three prompts and every figure is noise."""
 
 _WHOSE = {"": "", REWARD_HALF: gettext_lazy(" for the reward model"), JUDGE_HALF: gettext_lazy(" for the judge")}
 _SPLIT_IN_TWO = gettext_lazy(" Half of the prompts train the reward model, the others its judge.")
@@ -67,7 +67,7 @@ def prompts_check(*, recipe: Recipe, project: Project, base: ModelVersion) -> No
 def _prompts_per_step(recipe: Recipe) -> int:
     """Return how many prompts of the pool one step of the training takes, at the least."""
     spec = recipe.policy_spec
-    if issubclass(spec, (RLOOSpec, PPOSpec)):
+    if issubclass(spec, OnlineSpec):
         return int(recipe.policy.get("prompts_per_step", spec.prompts_per_step))
     return 1 if is_online(spec) else 0
 

@@ -25,7 +25,7 @@ from alignment.services.datasets import (
 from alignment.services.version import version_name
 from feedback.domain.states import Split
 from feedback.models import Project
-from modeling.spec import STAGES, PPOSpec, RLOOSpec, SpecError
+from modeling.spec import STAGES, OnlineSpec, SpecError
 from modeling.spec.base import pin_files
 
 Fields = dict[str, Any]
@@ -142,7 +142,7 @@ def _policy(round_: Round) -> tuple[str, Fields]:
 def _kept_on_the_way(recipe: Recipe) -> Fields:
     """Return how many adapters a training in steps keeps for the evaluation to look back on."""
     spec = recipe.policy_spec
-    if not issubclass(spec, (PPOSpec, RLOOSpec)):
+    if not issubclass(spec, OnlineSpec):
         return {}
     return {"snapshots": min(N_SNAPSHOTS, recipe.policy.get("n_steps", spec.n_steps))}
 

@@ -13,6 +13,8 @@ from modeling.spec.stages.evaluate import EvaluateSpec
 from modeling.spec.stages.kto import KTOSpec
 from modeling.spec.stages.labels import LabelSpec
 from modeling.spec.stages.lora import LoraSpec
+from modeling.spec.stages.offline import OfflineSpec
+from modeling.spec.stages.online import OnlineSpec
 from modeling.spec.stages.ppo import PPOSpec
 from modeling.spec.stages.pretrain import PretrainSpec
 from modeling.spec.stages.reward import RewardSpec
@@ -33,6 +35,8 @@ __all__ = [
     "KTOSpec",
     "LabelSpec",
     "LoraSpec",
+    "OfflineSpec",
+    "OnlineSpec",
     "PPOSpec",
     "PretrainSpec",
     "RFTSpec",

@@ -13,9 +13,10 @@ from modeling.model.cores import backward_parts, map_parts
 from modeling.model.dropout import dropout_seeded
 from modeling.rundir import RunDir
 from modeling.sampling.randomness import mix_seeds
+from modeling.spec import OfflineSpec
 from modeling.training.checkpoints import Checkpoints
 from modeling.training.divergence import N_LAST_STEPS, final_figures, finite_refuse
-from modeling.training.offline_policy import OfflinePolicy, OfflineSpec
+from modeling.training.offline_policy import OfflinePolicy
 from modeling.training.schedule import warm_cosine
 from modeling.training.state import optimizer_for, trainable_parameters
 

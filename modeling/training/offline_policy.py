@@ -6,7 +6,6 @@ the adapter that the specification names.
 
 import random
 from collections.abc import Iterable, Sequence
-from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -21,30 +20,11 @@ from modeling.model.batching import Example
 from modeling.model.logprobs import answer_sums, sequence_logprobs
 from modeling.sampling.decoding import DecodingSettings
 from modeling.sampling.sampler import Sampler
-from modeling.spec import LoraSpec
+from modeling.spec import OfflineSpec
 
 POLICY, REFERENCE = "default", "reference"
 KL_PROMPTS, KL_TOKENS = 128, 64
 """Answers behind the final KL: its standard error is then a tenth of an answer's spread."""
-
-
-class OfflineSpec(Protocol):
-    """The fields that the offline stages have in common."""
-
-    @property
-    def seed(self) -> int: ...
-    @property
-    def adapter(self) -> str: ...
-    @property
-    def reference(self) -> Literal["base", "adapter"]: ...
-    @property
-    def lora(self) -> LoraSpec: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def max_kl_nats(self) -> float: ...
-    @property
-    def checkpoint_every_s(self) -> float: ...
 
 
 class OfflinePolicy:

@@ -15,7 +15,7 @@ from modeling.device import Device
 from modeling.errors import BadInput, Refused
 from modeling.evaluation.judges import gold_function
 from modeling.model.reward import reward_model_load
-from modeling.spec import PPOSpec, RewardSource, RLOOSpec
+from modeling.spec import OnlineSpec, RewardSource
 from modeling.spec.stages.rewards import reward_sources
 from modeling.training.rollouts import Answers
 
@@ -38,7 +38,7 @@ class Rewards:
 
 
 def rewards_load(
-    spec: RLOOSpec | PPOSpec, model: PeftModel, prompts: Sequence[Prompt], device: Device, *, base_sha256: str
+    spec: OnlineSpec, model: PeftModel, prompts: Sequence[Prompt], device: Device, *, base_sha256: str
 ) -> Rewards:
     """Put the reward models on the policy's base and find the functions. Raises: BadInput."""
     sources = reward_sources(spec.reward, spec.rewards)

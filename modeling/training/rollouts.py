@@ -23,7 +23,7 @@ from modeling.model.batching import Example
 from modeling.rundir import RunDir
 from modeling.sampling.decoding import DecodingSettings
 from modeling.sampling.sampler import Sampler
-from modeling.spec import PPOSpec, RFTSpec, RLOOSpec
+from modeling.spec import OnlineSpec, RFTSpec
 from modeling.training.snapshots import Snapshots
 
 POLICY, REFERENCE = "default", "reference"
@@ -77,7 +77,7 @@ class Answers:
         }
 
 
-def prompts_train_split(spec: RLOOSpec | PPOSpec | RFTSpec) -> list[Prompt]:
+def prompts_train_split(spec: OnlineSpec | RFTSpec) -> list[Prompt]:
     """Return the prompts to train on. Raises: BadInput when one of them is held out."""
     prompts = list(read_prompts(spec.prompts))
     if any(prompt.split == "heldout" for prompt in prompts):
@@ -86,7 +86,7 @@ def prompts_train_split(spec: RLOOSpec | PPOSpec | RFTSpec) -> list[Prompt]:
 
 
 def prompt_pool(
-    spec: RLOOSpec | PPOSpec,
+    spec: OnlineSpec,
     run: RunDir,
     prompts: Sequence[Prompt],
     tokenizer: PreTrainedTokenizerFast,
@@ -103,7 +103,7 @@ def prompt_pool(
     return PromptPool(kept, ids, n_skipped)
 
 
-def policy_load(spec: RLOOSpec | PPOSpec, base: PreTrainedModel, *, base_sha256: str) -> PeftModel:
+def policy_load(spec: OnlineSpec, base: PreTrainedModel, *, base_sha256: str) -> PeftModel:
     """Put the policy's trainable adapter on the base, and the frozen reference where it is an adapter too."""
     model: PreTrainedModel | PeftModel = base
     if spec.reference == "adapter":
@@ -113,13 +113,13 @@ def policy_load(spec: RLOOSpec | PPOSpec, base: PreTrainedModel, *, base_sha256:
     return new_adapter(model, spec.lora, name=POLICY, seed=spec.seed)
 
 
-def policy_snapshots(spec: RLOOSpec | PPOSpec, run: RunDir, model: PeftModel, *, base_sha256: str) -> Snapshots:
+def policy_snapshots(spec: OnlineSpec, run: RunDir, model: PeftModel, *, base_sha256: str) -> Snapshots:
     """Return the snapshots that the specification asks for, of the policy's adapter."""
     save = functools.partial(save_adapter, model, name=POLICY, base_sha256=base_sha256)
     return Snapshots(run, save, n=spec.snapshots, n_steps=spec.n_steps)
 
 
-def reference_adapter(spec: RLOOSpec | PPOSpec) -> str | None:
+def reference_adapter(spec: OnlineSpec) -> str | None:
     """Return the adapter that the KL is taken to; None is the bare base."""
     return REFERENCE if spec.reference == "adapter" else None
 
@@ -134,7 +134,7 @@ def prompts_draw(n_prompts: int, n_drawn: int, *, step: int, seed: str) -> list[
 
 
 def answers_sample(
-    spec: RLOOSpec | PPOSpec, sampler: Sampler, pool: PromptPool, chosen: Sequence[int], stream: random.Random
+    spec: OnlineSpec, sampler: Sampler, pool: PromptPool, chosen: Sequence[int], stream: random.Random
 ) -> Answers:
     """Sample answers to the chosen prompts of the pool; makes the policy the active adapter."""
     positions = [position for position in chosen for _ in range(spec.samples_per_prompt)]
