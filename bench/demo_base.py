@@ -1,4 +1,4 @@
-"""A small base of the demo world for benchmarks on a clean clone: its own corpus, a short pretraining, a short SFT."""
+"""The base of the demo project, for benchmarks on a clean clone: every stage at its defaults, as in `make round`."""
 
 from pathlib import Path
 
@@ -9,26 +9,18 @@ from modeling.training import pretrain, sft, tokenizer
 from modeling.world import corpus
 
 
-def demo_base(work: Path, *, n_tokens: int = 600_000) -> tuple[Path, Path]:
-    """Return (base, prompts file), made under a folder unless they lie there: the demo's size, trained for a minute."""
+def demo_base(work: Path) -> tuple[Path, Path]:
+    """Return (base, prompts file), made under a folder unless they lie there, which takes two minutes."""
     base, made = work / "sft" / "artifacts" / "base", work / "corpus" / "artifacts"
     prompts = made / "prompts.jsonl"
     if not (work / "done").exists():
         seed_everything(0)
-        corpus.run(CorpusSpec(n_documents=10_000), RunDir(work / "corpus"))
+        corpus.run(CorpusSpec(), RunDir(work / "corpus"))
         texts = (FileRef(str(made / "texts.jsonl")),)
         tokenizer.run(TokenizerSpec(texts=texts), RunDir(work / "tokenizer"))
-        pretrain.run(
-            PretrainSpec(texts=texts, tokenizer=str(work / "tokenizer" / "artifacts" / "tokenizer"), n_tokens=n_tokens),
-            RunDir(work / "pretrain"),
-        )
-        sft.run(
-            SFTSpec(
-                base=str(work / "pretrain" / "artifacts" / "base"),
-                dialogues=(FileRef(str(made / "dialogues.jsonl")),),
-                epochs=1,
-            ),
-            RunDir(work / "sft"),
-        )
+        encoding = str(work / "tokenizer" / "artifacts" / "tokenizer")
+        pretrain.run(PretrainSpec(texts=texts, tokenizer=encoding), RunDir(work / "pretrain"))
+        pretrained, dialogues = str(work / "pretrain" / "artifacts" / "base"), (FileRef(str(made / "dialogues.jsonl")),)
+        sft.run(SFTSpec(base=pretrained, dialogues=dialogues), RunDir(work / "sft"))
         (work / "done").touch()
     return base, prompts

@@ -113,7 +113,7 @@ def line(found: dict) -> str:
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--base", default="", help="a base of the demo world; without, a small one is trained first")
+    parser.add_argument("--base", default="", help="a base of the demo world; made first when not given")
     parser.add_argument("--prompts", default="", help="its prompts.jsonl")
     parser.add_argument("--work", default="", help="keep what is made here; without, a temporary folder")
     parser.add_argument("--prompts-trained", type=int, default=180)

@@ -31,8 +31,6 @@ from modeling.training import reward
 ROOT = Path(__file__).parents[1]
 PEER = "trl==1.12.0"
 GOLD = "modeling.world.gold:score"
-BASE_TOKENS = 1_600_000
-"""As `make round` takes: a base that writes whole sentences."""
 STAGES = {"reward": reward.run, "evaluate": evaluate.run}
 FIGURES = ("samples_per_s", "memory_mb", "win_rate", "kl_nats", "mean_tokens", "distinct_share", "seconds")
 Figures = dict[str, float]
@@ -43,7 +41,7 @@ def main() -> None:
     work = Path(options.work)
     work.mkdir(parents=True, exist_ok=True)
     if not options.base:
-        options.base, options.prompts = map(str, demo_base(work / "demo", n_tokens=BASE_TOKENS))
+        options.base, options.prompts = map(str, demo_base(work / "demo"))
     splits = {name: write_split(options.prompts, name, work) for name in ("ranked", "pool", "heldout")}
     python = {"ours": sys.executable, "peer": peer_python(work / "peer")}
     scorer = train_reward(options, work, splits["ranked"])
@@ -120,7 +118,7 @@ def train_reward(options: argparse.Namespace, work: Path, ranked: Path) -> Path:
     """Train the reward model that both sides climb, on simulated rankings, as `bench/loop_lab.py` does."""
     lab = argparse.Namespace(base=options.base, gold=GOLD, rankings=300)
     preferences, _ = rankings(lab, 1, work, ranked)
-    stage(RewardSpec(base=options.base, preferences=(FileRef.pin(preferences),), folds=2, seed=1), work / "reward")
+    stage(RewardSpec(base=options.base, preferences=(FileRef.pin(preferences),), seed=1), work / "reward")
     return work / "reward" / "artifacts" / "reward"
 
 
