@@ -72,7 +72,7 @@ PARTS = (
         "learning_rate": _RATE,
     }),
     Part("reward", "reward", RewardSpec, _("Reward model"), {
-        "epochs": (_("Epochs"), _("Passes over all pairs; more than a few learn them by heart.")),
+        "epochs": (_("Epochs"), _("Passes over all pairs; too many learn them by heart.")),
         "batch_pairs": (_("Pairs a step"), _("All pairs of a prompt stay together.")),
         "learning_rate": _RATE,
         "folds": (_("Folds"), _("Parts in turn held out, by prompt, to measure the accuracy.")),

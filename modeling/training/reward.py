@@ -1,6 +1,6 @@
 """Stage `reward`: a reward model from judged pairs, and how well it judges prompts that it has not seen.
 
-First five models, each trained without one fold of the prompts and tested on it, then the kept one on everything, or an
+First some models, each trained without one fold of the prompts and tested on it, then the kept one on everything, or an
 ensemble of them from other first values and batches; all are adapters on the same frozen base. The rows behind every
 held-out figure are in `heldout.jsonl`.
 

@@ -12,14 +12,14 @@ class PPOSpec(OnlineSpec):
 
     stage = "ppo"
 
-    kl_coef: float = 0.07
+    kl_coef: float = 0.08
     kl_target_nats: float = 0.0
     """Above 0 the coefficient is adapted towards this KL of whole answers; at 0 it stays as it is."""
     learning_rate: float = 3e-3
     value_learning_rate: float = 3e-3
     value_warmup_steps: int = 2
     """Steps at the beginning in which only the value function learns."""
-    ppo_epochs: int = 1
+    ppo_epochs: int = 2
     minibatches: int = 2
     """Optimizer steps in one epoch over a step's answers."""
     tokens_per_pass: int = 0

@@ -25,13 +25,14 @@ class RewardSpec(Spec):
     of other dimensions are left out and counted."""
     n_models: int = 1
     """Members of the ensemble; only their last training is repeated, the folds test one."""
-    lora: LoraSpec = LoraSpec(dropout=0.3)
-    """With a few hundred rankings dropout is what keeps the adapter from learning them by heart."""
-    epochs: float = 2.0
+    lora: LoraSpec = LoraSpec(dropout=0.6)
+    """With a few hundred rankings dropout is what keeps the adapter from learning them by heart, and so much of it
+    lets them be gone through often."""
+    epochs: float = 6.0
     batch_pairs: int = 32
     learning_rate: float = 3e-3
     max_length: int = 256
-    folds: int = 5
+    folds: int = 3
     length_level: float = 0.01
     """Level of the test that refuses a model ruled by length more than people are; 0 refuses none."""
     checkpoint_every_s: float = 15.0
