@@ -118,7 +118,7 @@ def _execute(spec: Spec, run: RunDir) -> None:
     device = importlib.import_module("modeling.device")
     device.seed_everything(spec.seed)
     metrics = function(spec, run)
-    picked = device.pick_device()
+    picked = device.pick_device(spec.stage)
     run.finish(
         stage=spec.stage, seed=spec.seed, metrics=metrics, versions=device.versions(), device=picked.name,
         dtype=picked.dtype_name,

@@ -16,6 +16,9 @@ import numpy as np
 import torch
 
 _PACKAGES = ("torch", "transformers", "peft", "tokenizers", "safetensors", "accelerate", "numpy")
+_BF16_ON_CPU = frozenset({"pretrain", "sft", "rft"})
+"""Stages that train on full batches. In the others a CPU is no faster in bfloat16, and keeps memory for every new
+shape: 1.9 GB instead of 0.8 for a reward model of the demo (docs/experiments.md)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,11 +53,12 @@ class Device:
         return torch.autocast(self.torch_device.type, dtype=self.autocast_dtype)
 
 
-def pick_device(*, bf16_on_cpu: bool = True) -> Device:
-    """Return the first GPU, else the CPU, with bfloat16 where the hardware has it and it is wanted."""
+def pick_device(stage: str = "") -> Device:
+    """Return the first GPU, else the CPU, with bfloat16 where the hardware has it and the stage gains from it."""
     if torch.cuda.is_available():
         return Device(torch.device("cuda", 0), torch.bfloat16 if torch.cuda.is_bf16_supported() else None)
-    return Device(torch.device("cpu"), torch.bfloat16 if bf16_on_cpu and _cpu_multiplies_bf16() else None)
+    wanted = stage in _BF16_ON_CPU and _cpu_multiplies_bf16()
+    return Device(torch.device("cpu"), torch.bfloat16 if wanted else None)
 
 
 def seed_everything(seed: int) -> None:

@@ -35,7 +35,7 @@ _HELD_OUT_TOKENS = 32_768  # half a second on two cores, and a standard error ne
 
 def run(spec: PretrainSpec, run: RunDir) -> dict[str, Any]:
     """Train and write `base/` with the tokenizer in it. Returns the losses and the speed."""
-    device = pick_device()
+    device = pick_device(spec.stage)
     tokenizer = load_tokenizer(spec.tokenizer)
     packed = pack_files(spec.texts, tokenizer)
     if len(packed.train) < 3 * spec.context_length:

@@ -11,7 +11,7 @@ from peft import PeftModel
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from modeling.device import Device, pick_device
+from modeling.device import pick_device
 from modeling.model.adapter_switching import adapter_active
 from modeling.model.batching import pack, token_budget
 from modeling.model.cores import map_parts
@@ -23,17 +23,12 @@ AGREED_DECIMALS = 3
 Where nothing else is rewarded, whitening and Adam would make full steps of it."""
 
 
-def sampling_device() -> Device:
-    """Return the device in the precision that the sampler multiplies in."""
-    return pick_device(bf16_on_cpu=False)
-
-
 @torch.no_grad()
 def reference_read(
     model: PeftModel, adapter: str | None, answers: Answers, *, max_tokens: int = 0
 ) -> tuple[Tensor, Tensor]:
     """Return (logprobs_NA, states_KD) under the adapter, or under the bare base for None; both in float32."""
-    device, examples = sampling_device(), answers.examples
+    device, examples = pick_device(), answers.examples
     vocab_size = causal_lm(model).config.get_text_config().vocab_size
     groups = pack([len(each) for each in examples], max_tokens=max_tokens or token_budget(device, vocab_size))
 

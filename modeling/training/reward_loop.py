@@ -25,10 +25,13 @@ from modeling.training.comparisons import Comparison
 from modeling.training.reward_fits import Fit
 from modeling.training.reward_losses import pairs_right
 from modeling.training.reward_scoring import longest, pairs_score, split_by_tokens
-from modeling.training.schedule import warm_cosine
+from modeling.training.schedule import long_run_factor, warm_cosine
 from modeling.training.state import optimizer_for, state_read, state_write, trainable_parameters, values_read
 
 MAX_GRAD_NORM = 1.0
+FULL_RATE_STEPS = 400
+"""Longer trainings take lower rates: 1,000 steps at the rate that suits 360 forgot on the way what they had learnt
+(docs/experiments.md)."""
 
 
 class RewardTraining:
@@ -65,9 +68,10 @@ class RewardTraining:
         fit = self.fits[index]
         done_before = sum(len(earlier.batches) for earlier in self.fits[:index])
         self.members[fit.member].model.train()
+        peak = self.spec.learning_rate * long_run_factor(len(fit.batches), full_rate_steps=FULL_RATE_STEPS)
         for step in range(start, len(fit.batches)):
             self._checkpoint_if_due(index, step, done_before + step)
-            rate = self.spec.learning_rate * warm_cosine(step, len(fit.batches))
+            rate = peak * warm_cosine(step, len(fit.batches))
             self.optimizer.param_groups[0]["lr"] = rate
             seed = hash((self.spec.seed, index, step))
             loss, accuracy = self._step(fit.member, fit.batches[step], dropout_seed=seed)

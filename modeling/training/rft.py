@@ -43,7 +43,7 @@ Values = dict[str, Any]
 
 def run(spec: RFTSpec, run: RunDir) -> dict[str, Any]:
     """Sample, select, train and save the policy's adapter. Raises: BadInput, Refused, Stopped."""
-    device, tokenizer = pick_device(), load_tokenizer(spec.base)
+    device, tokenizer = pick_device(spec.stage), load_tokenizer(spec.base)
     prompts = _drawn(spec, prompts_train_split(spec))
     base, sha256 = load_base(spec.base, device, quantize=spec.lora.quantize), base_sha256(spec.base)
     fitting, ids, n_skipped = prompts_encode(

@@ -13,6 +13,11 @@ def warm_cosine(step: int, n_steps: int, *, warmup_share: float = WARMUP_SHARE) 
     return 0.5 * (1 + math.cos(math.pi * (step - n_warm) / max(1, n_steps - n_warm)))
 
 
+def long_run_factor(n_steps: int, *, full_rate_steps: int) -> float:
+    """Return what the peak rate is multiplied by so that rate squared times steps stays within `full_rate_steps`."""
+    return min(1.0, math.sqrt(full_rate_steps / n_steps))
+
+
 def warm_linear(step: int, n_steps: int) -> float:
     """Return the factor at a step (from 0): a linear rise over the first twentieth, then a line towards zero."""
     n_warm = max(1, round(n_steps * WARMUP_SHARE))

@@ -32,7 +32,7 @@ _SAMPLE_TOKENS = 64
 
 def run(spec: SFTSpec, run: RunDir) -> dict[str, Any]:
     """Fine-tune and write `base/`. Returns the counts and the last loss. Raises: BadInput, Refused, Stopped."""
-    device = pick_device()
+    device = pick_device(spec.stage)
     tokenizer = load_tokenizer(spec.base)
     model = load_base(spec.base, device, quantize=spec.lora.quantize)
     _check_length(spec, model)

@@ -24,7 +24,8 @@ def test_bfloat16_is_chosen_only_where_the_processor_multiplies_it(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for has, dtype in ((True, torch.bfloat16), (False, None)):
         monkeypatch.setattr("modeling.device._cpu_multiplies_bf16", lambda has=has: has)
-        assert pick_device().autocast_dtype is dtype
+        assert pick_device("pretrain").autocast_dtype is dtype
+        assert pick_device("reward").autocast_dtype is None  # in bfloat16 every new shape would keep memory
 
 
 def test_seeding_reaches_every_generator():

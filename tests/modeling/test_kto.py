@@ -64,7 +64,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(spec, tmp_path, loud_base, cpu,
         start = new_adapter(load_base(loud_base, cpu), spec.lora, seed=8)
         fill(start, 8)
         save_adapter(start, tmp_path / "start", base_sha256=base_sha256(loud_base))
-        spec = dataclasses.replace(spec, adapter=str(tmp_path / "start"), reference="adapter")
+        spec = dataclasses.replace(spec, adapter=str(tmp_path / "start"), reference="adapter", max_kl_nats=1e3)
     kto.run(spec, whole := RunDir(tmp_path / "whole"))
     with pytest.raises(Stopped):
         kto.run(spec, StoppingRunDir(tmp_path / "first", after_steps=7))

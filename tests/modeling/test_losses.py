@@ -17,7 +17,7 @@ from modeling.training.losses import (
     token_rewards,
     whitened,
 )
-from modeling.training.schedule import warm_cosine, warm_linear
+from modeling.training.schedule import long_run_factor, warm_cosine, warm_linear
 
 
 def test_the_baseline_of_a_sample_is_the_mean_of_its_siblings():
@@ -160,3 +160,7 @@ def test_a_schedule_rises_to_one_and_falls_towards_zero(schedule):
     assert all(later <= earlier for earlier, later in itertools.pairwise(rates[5:]))
     assert 0 < rates[-1] < 0.02
     assert schedule(0, 1) == 1
+
+
+def test_a_long_training_takes_a_lower_rate():
+    assert [long_run_factor(n, full_rate_steps=400) for n in (1, 400, 1_600)] == [1.0, 1.0, 0.5]

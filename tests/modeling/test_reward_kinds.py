@@ -10,6 +10,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForTokenClassification
 
+from modeling.data.chat import encode_prompt
 from modeling.errors import BadInput, Refused, Stopped
 from modeling.evaluation.held_out import held_out_read
 from modeling.evaluation.reward_figures import reward_figures
@@ -207,8 +208,10 @@ def test_tied_answers_score_nearer_to_each_other(spec, tmp_path, write_jsonl, ti
         more = [row(i, GOOD[0], GOOD[1], tie=tie) for i in range(12) for _ in range(3)]
         metrics = trained_on(spec, write_jsonl, [*won, *more], run_dir)
         reward = loaded(run_dir, tiny_base, cpu)
-        examples = [Example((1,), tuple(tokenizer.encode(text, add_special_tokens=False))) for text in GOOD]
-        gaps.append(abs(float(reward.score_all(examples).diff())))
+        answers = [tuple(tokenizer.encode(text, add_special_tokens=False)) for text in GOOD]
+        prompts = [tuple(encode_prompt(tokenizer, one["prompt"])) for one in more[::3]]
+        scores = reward.score_all([Example(prompt, answer) for prompt in prompts for answer in answers])
+        gaps.append(float((scores[::2] - scores[1::2]).mean()))
     assert (metrics["n_ties"], metrics["heldout_n_undecided"]) == (36, 36)
     assert gaps[1] < gaps[0]
 

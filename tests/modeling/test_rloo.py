@@ -53,7 +53,7 @@ def share_of_even_tokens(_reward, examples):
 @pytest.mark.parametrize("stage", [RLOOSpec, GRPOSpec])
 def test_the_policy_starts_at_its_reference_and_moves_towards_what_is_rewarded(spec, run_dir, monkeypatch, stage):
     monkeypatch.setattr(RewardModel, "standardised", share_of_even_tokens)
-    rloo.run(as_stage(stage, spec, learning_rate=5e-2, kl_coef=0.0, n_steps=40, prompts_per_step=6), run_dir)
+    rloo.run(as_stage(stage, spec, learning_rate=3e-2, kl_coef=0.0, n_steps=40, prompts_per_step=6), run_dir)
     steps = step_metrics(run_dir)
     assert steps[0]["kl_nats"] == pytest.approx(0, abs=1e-6)
     rewards = [step["reward"] for step in steps]
