@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def make_trainer(task: dict[str, Any]) -> PPOTrainer:
-    ours = PPOSpec(prompts=FileRef(task["prompts"]), base=task["base"], reward=task["reward"])
+    ours = PPOSpec(prompts=FileRef(task["prompts"]), base=task["base"], reward=task["reward"], kl_coef=task["kl_coef"])
     n_samples = ours.prompts_per_step * ours.samples_per_prompt
     tokenizer = load_tokenizer(task["base"])
     tokenizer.padding_side = "left"

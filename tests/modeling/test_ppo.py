@@ -48,6 +48,7 @@ def spec(loud_base, reward_folder, write_jsonl):
         max_new_tokens=6,
         value_warmup_steps=1,
         ppo_epochs=2,
+        kl_target_nats=0.0,
         learning_rate=2e-2,
         value_learning_rate=2e-2,
         cut_penalty=0.0,

@@ -12,8 +12,8 @@ class PPOSpec(OnlineSpec):
 
     stage = "ppo"
 
-    kl_coef: float = 0.11
-    kl_target_nats: float = 0.0
+    kl_coef: float = 0.15
+    kl_target_nats: float = 5.5
     """Above 0 the coefficient is adapted towards this KL of whole answers; at 0 it stays as it is."""
     learning_rate: float = 3e-3
     value_learning_rate: float = 3e-3
