@@ -31,8 +31,8 @@ from modeling.training import reward
 ROOT = Path(__file__).parents[1]
 PEER = "trl==1.12.0"
 GOLD = "modeling.world.gold:score"
-KL_COEF = 0.11
-"""Fixed on both sides: trl's cannot follow a target as ours does by default."""
+PEER_KL_COEF = 0.08
+"""Fixed, since trl follows no target: with it trl's policy goes about as far as ours by default (5.4 nats)."""
 STAGES = {"reward": reward.run, "evaluate": evaluate.run}
 FIGURES = ("samples_per_s", "memory_mb", "win_rate", "kl_nats", "mean_tokens", "distinct_share", "seconds")
 Figures = dict[str, float]
@@ -49,7 +49,7 @@ def main() -> None:
     scorer = train_reward(options, work, splits["ranked"])
     task = {
         "base": options.base, "reward": str(scorer), "prompts": str(splits["pool"]), "n_updates": options.updates,
-        "kl_coef": KL_COEF, "work": str(work.resolve()),
+        "peer_kl_coef": PEER_KL_COEF, "work": str(work.resolve()),
     }  # fmt: skip
     task["bf16"] = faster_in_bf16(python["peer"], task)
     rows: dict[str, list[Figures]] = {"ours": [], "peer": []}

@@ -16,7 +16,7 @@ def main() -> None:
     task = json.loads(sys.argv[1])
     spec = PPOSpec.from_json({
         "base": task["base"], "reward": task["reward"], "prompts": {"path": task["prompts"]}, "seed": task["seed"],
-        "n_steps": task["n_updates"], "kl_coef": task["kl_coef"], "kl_target_nats": 0.0,
+        "n_steps": task["n_updates"],
     })  # fmt: skip
     memory = PeakMemory()
     begun = time.monotonic()

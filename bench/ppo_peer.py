@@ -1,9 +1,10 @@
 """The peer's side of `bench/ppo.py`: trl 1.12's PPOTrainer, one training in its own process. Prints one JSON object.
 
 It gets what suits it: the same LoRA adapter on the policy, with the reference as the adapter off; a value model that
-starts from the base with an adapter and learning rate of its own; the same reward, epochs, minibatches, clips, KL
-coefficient and schedule as ours; a key-value cache; no gradient checkpointing, no sample tables. Only how a
-reward model is read is replaced: trl reads the last token, ours adds the mean over the answer.
+starts from the base with an adapter and learning rate of its own; the same reward, epochs, minibatches, clips and
+schedule as ours; its own default lambda, 0.95, which suits so large a value model; a KL coefficient of its own; a
+key-value cache; no gradient checkpointing, no sample tables. Only how a reward model is read is replaced: trl reads the
+last token, ours adds the mean over the answer.
 """
 
 import json
@@ -81,7 +82,7 @@ def main() -> None:
 
 
 def make_trainer(task: dict[str, Any]) -> PPOTrainer:
-    ours = PPOSpec(prompts=FileRef(task["prompts"]), base=task["base"], reward=task["reward"], kl_coef=task["kl_coef"])
+    ours = PPOSpec(prompts=FileRef(task["prompts"]), base=task["base"], reward=task["reward"])
     n_samples = ours.prompts_per_step * ours.samples_per_prompt
     tokenizer = load_tokenizer(task["base"])
     tokenizer.padding_side = "left"
@@ -105,8 +106,9 @@ def make_trainer(task: dict[str, Any]) -> PPOTrainer:
     config = PPOConfig(
         output_dir=task["out"], seed=task["seed"], total_episodes=n_updates * n_samples,
         per_device_train_batch_size=n_samples, gradient_accumulation_steps=1, num_mini_batches=ours.minibatches,
-        num_ppo_epochs=ours.ppo_epochs, learning_rate=ours.learning_rate, kl_coef=ours.kl_coef, cliprange=ours.clip,
-        cliprange_value=ours.value_clip, gamma=ours.gamma, lam=ours.gae_lambda, response_length=ours.max_new_tokens,
+        num_ppo_epochs=ours.ppo_epochs, learning_rate=ours.learning_rate, kl_coef=task["peer_kl_coef"],
+        cliprange=ours.clip, cliprange_value=ours.value_clip, gamma=ours.gamma, lam=0.95,
+        response_length=ours.max_new_tokens,
         stop_token="eos", missing_eos_penalty=ours.cut_penalty, temperature=1.0, max_grad_norm=1.0,
         local_rollout_forward_batch_size=n_samples, num_sample_generations=0, bf16=task["bf16"],
         gradient_checkpointing=False, report_to="none", save_strategy="no", use_cpu=not torch.cuda.is_available(),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from alignment.domain.errors import RoundRefused
 from alignment.domain.recipe import Recipe, is_online
@@ -16,7 +16,7 @@ from alignment.services.specs import adapter_path
 from feedback.domain.states import Split
 from feedback.models import Project
 from feedback.selectors.prompt import prompt_counts
-from modeling.spec import OnlineSpec, RewardSpec
+from modeling.spec import RewardSpec
 
 MIN_PAIRS = 20
 MIN_PROMPTS = 10
@@ -46,30 +46,11 @@ def prompts_check(*, recipe: Recipe, project: Project, base: ModelVersion) -> No
                 % {"file": Path(file.path).name}
             )
     counts = prompt_counts(project=project)
-    if not counts[Split.HELDOUT]:
-        raise RoundRefused(
-            _("There are no prompts of the split '%(split)s': import more prompts.") % {"split": Split.HELDOUT}
-        )
-    needed = _prompts_per_step(recipe)
-    if counts[Split.POOL] < needed:
-        raise RoundRefused(
-            ngettext(
-                "The pool has %(n)d prompt, one step takes %(needed)d: import more prompts of the split '%(split)s', "
-                "or lower the prompts a step (policy.prompts_per_step).",
-                "The pool has %(n)d prompts, one step takes %(needed)d: import more prompts of the split '%(split)s', "
-                "or lower the prompts a step (policy.prompts_per_step).",
-                counts[Split.POOL],
+    for split in (Split.HELDOUT, Split.POOL) if is_online(recipe.policy_spec) else (Split.HELDOUT,):
+        if not counts[split]:
+            raise RoundRefused(
+                _("There are no prompts of the split '%(split)s': import more prompts.") % {"split": split}
             )
-            % {"n": counts[Split.POOL], "needed": needed, "split": Split.POOL}
-        )
-
-
-def _prompts_per_step(recipe: Recipe) -> int:
-    """Return how many prompts of the pool one step of the training takes, at the least."""
-    spec = recipe.policy_spec
-    if issubclass(spec, OnlineSpec):
-        return int(recipe.policy.get("prompts_per_step", spec.prompts_per_step))
-    return 1 if is_online(spec) else 0
 
 
 def rankings_check(*, recipe: Recipe, usable: Mapping[str, Usable]) -> None:

@@ -31,6 +31,7 @@ from transformers import PreTrainedModel
 from modeling.device import Device
 from modeling.errors import BadInput
 from modeling.model.adapter_files import read_weights
+from modeling.model.adapter_switching import adapter_active
 from modeling.model.adapters import load_adapter, new_adapter, save_adapter
 from modeling.model.batching import Example, pack, pad_right, token_budget
 from modeling.model.cores import map_parts
@@ -88,9 +89,17 @@ class RewardModel:
         with self.device.autocast():
             hidden_BTD = hidden_states(self.model, ids_BT)
         hidden_KD = hidden_BTD[torch.tensor(rows, device=device), torch.tensor(columns, device=device)]
-        scores_KH: Tensor = getattr(causal_lm(self.model), HEAD)(hidden_KD.float())
-        answers = scores_KH.split([len(example.answer) for example in examples])
+        values_KH: Tensor = getattr(causal_lm(self.model), HEAD)(hidden_KD.float())
+        answers = values_KH.split([len(example.answer) for example in examples])
         return torch.stack([values_AH[-1] + values_AH.mean(dim=0) for values_AH in answers])
+
+    @torch.no_grad()
+    def values(self, hidden_KD: Tensor) -> Tensor:
+        """Return values_K of hidden states under this model's head, in units of the spread of whole answers' scores."""
+        weights_H = torch.tensor(list(self.dimensions.values()), device=hidden_KD.device)
+        with adapter_active(self.model, self.name):
+            values_KH: Tensor = getattr(causal_lm(self.model), HEAD)(hidden_KD)
+        return (values_KH * weights_H).sum(dim=1) / self.std
 
     @torch.no_grad()
     def score_all(self, examples: Sequence[Example]) -> Tensor:

@@ -1,14 +1,17 @@
 """What PPO knows of a step's answers before it learns from them: per token, under policy, reference and value function.
 
-Shapes: N answers, A answer tokens (padded on the right), K answer tokens of all answers in a row, D hidden width.
+Shapes: N answers, A answer tokens (padded on the right), K answer tokens of all answers in a row, D hidden width, F
+features of the value function.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from peft import PeftModel
 from torch import Tensor
 
+from modeling.model.reward import RewardModel
 from modeling.spec import PPOSpec
 from modeling.training.control import RunningSpread
 from modeling.training.gae import advantages_estimate
@@ -16,6 +19,7 @@ from modeling.training.losses import explained_variance, token_rewards, whitened
 from modeling.training.reference import log_ratios, reference_read
 from modeling.training.rollouts import Answers, reference_adapter
 from modeling.training.value import ValueHead
+from modeling.training.value_features import value_features
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Experience:
     answers: Answers
     scores: Tensor  # (N,), before the KL and the penalties
     log_ratios: Tensor  # (N, A), log policy - log reference
-    features: Tensor  # (K, D), of the reference, where each token is predicted
+    features: Tensor  # (K, F), what the value function reads
     values: Tensor  # this and all that follow (N, A)
     advantages: Tensor
     returns: Tensor
@@ -48,14 +52,16 @@ def experience_gather(
     model: PeftModel,
     value: ValueHead,
     *,
+    reward_models: Sequence[RewardModel],
     spread: RunningSpread,
     kl_coef: float,
 ) -> Experience:
     """Estimate the advantages of the tokens of scored answers; adds the scores to the running spread."""
     mask_NA = answers.mask
-    reference_NA, features_KD = reference_read(model, reference_adapter(spec), answers, max_tokens=spec.tokens_per_pass)
+    reference_NA, states_KD = reference_read(model, reference_adapter(spec), answers, max_tokens=spec.tokens_per_pass)
+    features_KF = value_features(model, reward_models, answers, states_KD, max_tokens=spec.tokens_per_pass)
     log_ratios_NA = log_ratios(answers, reference_NA)
-    values_NA = tokens_spread(value.values(features_KD), mask_NA)
+    values_NA = tokens_spread(value.values(features_KF), mask_NA)
     spread.add(scores_N.tolist())
     rewards_NA = token_rewards(
         (scores_N / spread.std if spec.normalise_rewards else scores_N).to(mask_NA.device), log_ratios_NA, mask_NA,
@@ -65,7 +71,7 @@ def experience_gather(
         rewards_NA, values_NA, mask_NA, gamma=spec.gamma, gae_lambda=spec.gae_lambda
     )
     return Experience(
-        answers, scores_N, log_ratios_NA, features_KD, values_NA, whitened(advantages_NA, mask_NA), returns_NA
+        answers, scores_N, log_ratios_NA, features_KF, values_NA, whitened(advantages_NA, mask_NA), returns_NA
     )
 
 

@@ -1,9 +1,9 @@
 """Stage `ppo`: proximal policy optimisation with a value function, a KL penalty on every token and clipped losses.
 
 Policy, reference, value function and reward model are adapters and heads on one frozen base in memory. A step samples
-answers, reads them once under the reference and once under the reward model, and updates the policy by passes through
-the model; the value function learns from what the reference's pass left. Policy and value function share no parameter,
-so each has its gradients, its clipping and its learning rate.
+answers, reads them under the reference and the reward model, and updates the policy by passes through the model; the
+value function learns from what those readings left. Policy and value function share no parameter, so each has its
+gradients, its clipping and its learning rate.
 
 The old policy's log-probabilities are those that the sampler drew by: no pass computes them again.
 
@@ -58,9 +58,10 @@ from modeling.training.schedule import warm_linear
 from modeling.training.snapshots import Snapshots
 from modeling.training.state import optimizer_for, trainable_parameters
 from modeling.training.value import ValueHead
+from modeling.training.value_features import value_width
 
 MAX_GRAD_NORM = 1.0
-VALUE_STEPS = 8
+VALUE_STEPS = 24
 """Of the value function in each update: enough to follow the policy, and cheap."""
 SAMPLE_EVERY_STEPS = 10
 """How often a sampled answer is shown to the person who watches."""
@@ -79,8 +80,9 @@ def run(spec: PPOSpec, run: RunDir) -> dict[str, Any]:
     mix = PretrainingMix(spec, base, tokenizer, device, context=context_length(base)) if spec.mix else None
     model = policy_load(spec, base, base_sha256=sha256)
     policy = trainable_parameters(model)
-    value = ValueHead(base.get_output_embeddings().weight.shape[1], device, seed=spec.seed)
     rewards = rewards_load(spec, model, pool.prompts, device, base_sha256=sha256)
+    width = base.get_output_embeddings().weight.shape[1]
+    value = ValueHead(value_width(width, len(rewards.models)), device, seed=spec.seed)
     snapshots = policy_snapshots(spec, run, model, base_sha256=sha256)
     sampler = Sampler(model, tokenizer, device)
     metrics = PPOTraining(spec, run, rewards, sampler, pool, policy, value, mix=mix, snapshots=snapshots).train()
@@ -162,10 +164,16 @@ class PPOTraining:
             self.run.progress(step + 1, self.spec.n_steps)
             if step % SAMPLE_EVERY_STEPS == 0:
                 self.run.message(f"Step {step + 1}, {experience.answers.best(experience.scores)}")
-            if self.spec.kl_target_nats:
-                self.kl_coef = kl_coef_next(self.kl_coef, figures["kl_nats"], target_nats=self.spec.kl_target_nats)
+            self.kl_coef = self._kl_coef_next(step, figures["kl_nats"])
             history.append(figures)
         return final_figures(history)
+
+    def _kl_coef_next(self, step: int, kl_nats: float) -> float:
+        n_rested = self.spec.value_warmup_steps
+        if not self.spec.kl_target_nats or step < n_rested:
+            return self.kl_coef
+        progress = (step + 1 - n_rested) / (self.spec.n_steps - n_rested)
+        return kl_coef_next(self.kl_coef, kl_nats, target_nats=self.spec.kl_target_nats, progress=progress)
 
     def _experience(self, step: int) -> Experience:
         chosen = prompts_draw(
@@ -174,8 +182,8 @@ class PPOTraining:
         stream = step_stream("ppo", self.spec.seed, step)
         answers = answers_sample(self.spec, self.sampler, self.pool, chosen, stream)
         return experience_gather(
-            self.spec, answers, self.rewards.scores(answers), self.model, self.value, spread=self.spread,
-            kl_coef=self.kl_coef,
+            self.spec, answers, self.rewards.scores(answers), self.model, self.value,
+            reward_models=self.rewards.models, spread=self.spread, kl_coef=self.kl_coef,
         )  # fmt: skip
 
     def _update(self, step: int, experience: Experience) -> dict[str, float]:

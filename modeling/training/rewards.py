@@ -14,7 +14,7 @@ from modeling.data.prompts import Prompt
 from modeling.device import Device
 from modeling.errors import BadInput, Refused
 from modeling.evaluation.judges import gold_function
-from modeling.model.reward import reward_model_load
+from modeling.model.reward import RewardModel, reward_model_load
 from modeling.spec import OnlineSpec, RewardSource
 from modeling.spec.stages.rewards import reward_sources
 from modeling.training.rollouts import Answers
@@ -24,10 +24,14 @@ Scoring = Callable[[Answers], Tensor]
 
 
 class Rewards:
-    """The weighted sum of some ways of scoring."""
+    """The weighted sum of some ways of scoring.
 
-    def __init__(self, weighted: Sequence[tuple[float, Scoring]]) -> None:
-        self.weighted = weighted
+    `models` are the reward models among them, of an ensemble the first member: what they see in an answer that is not
+    yet written tells a value function more than its score can.
+    """
+
+    def __init__(self, weighted: Sequence[tuple[float, Scoring]], *, models: Sequence[RewardModel] = ()) -> None:
+        self.weighted, self.models = weighted, tuple(models)
 
     def scores(self, answers: Answers) -> Tensor:
         """Return scores_N in float64 on the CPU. Raises: Refused when one is not a finite number."""
@@ -44,10 +48,15 @@ def rewards_load(
     sources = reward_sources(spec.reward, spec.rewards)
     if any(source.answer for source in sources):
         answers_check(prompts)
-    return Rewards([
-        (source.weight, _scoring(source, model, device, name=f"reward-{number}", base_sha256=base_sha256))
-        for number, source in enumerate(sources)
-    ])  # fmt: skip
+    weighted, models = [], []
+    for number, source in enumerate(sources):
+        if source.model:
+            reward = reward_model_load(model, source.model, device, base_sha256=base_sha256, name=f"reward-{number}")
+            models.append(reward)
+            weighted.append((source.weight, _by_model(source, reward)))
+        else:
+            weighted.append((source.weight, _right if source.answer else _by_function(source)))
+    return Rewards(weighted, models=models)
 
 
 def answers_check(prompts: Sequence[Prompt]) -> None:
@@ -57,16 +66,15 @@ def answers_check(prompts: Sequence[Prompt]) -> None:
         raise BadInput(f"The prompt {without.id} has no 'answer' with a number: only such prompts can be checked.")
 
 
-def _scoring(source: RewardSource, model: PeftModel, device: Device, *, name: str, base_sha256: str) -> Scoring:
-    if source.model:
-        reward = reward_model_load(model, source.model, device, base_sha256=base_sha256, name=name)
-        if source.n_std == 0:
-            return lambda answers: reward.standardised(answers.examples)
-        if len(reward.members) == 1:
-            raise BadInput(f"{source.model} is one reward model: n_std needs an ensemble, made by reward's n_models.")
-        return lambda answers: reward.lower_bound(answers.examples, n_std=source.n_std)
-    if source.answer:
-        return _right
+def _by_model(source: RewardSource, reward: RewardModel) -> Scoring:
+    if source.n_std == 0:
+        return lambda answers: reward.standardised(answers.examples)
+    if len(reward.members) == 1:
+        raise BadInput(f"{source.model} is one reward model: n_std needs an ensemble, made by reward's n_models.")
+    return lambda answers: reward.lower_bound(answers.examples, n_std=source.n_std)
+
+
+def _by_function(source: RewardSource) -> Scoring:
     function = gold_function(source.function)
     return lambda answers: torch.tensor([
         function(prompt.text, text) for prompt, text in zip(answers.prompt_of_each, answers.texts, strict=True)

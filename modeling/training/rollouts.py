@@ -92,14 +92,14 @@ def prompt_pool(
     tokenizer: PreTrainedTokenizerFast,
     base: PreTrainedModel,
 ) -> PromptPool:
-    """Encode the prompts, leaving out those without room. Raises: BadInput when they are too few for a step."""
+    """Encode the prompts, leaving out those without room. Raises: BadInput when there are none."""
+    if not prompts:
+        raise BadInput(f"{spec.prompts.path} has no prompts: add some.")
     kept, ids, n_skipped = prompts_encode(
         prompts, tokenizer, context=context_length(base), max_new_tokens=spec.max_new_tokens
     )
     if n_skipped:
         run.message(f"Skipped {n_skipped} prompts that leave no room for an answer.")
-    if len(kept) < spec.prompts_per_step:
-        raise BadInput(f"{len(kept)} prompts are fewer than the {spec.prompts_per_step} of one step: add prompts.")
     return PromptPool(kept, ids, n_skipped)
 
 
@@ -125,12 +125,17 @@ def reference_adapter(spec: OnlineSpec) -> str | None:
 
 
 def prompts_draw(n_prompts: int, n_drawn: int, *, step: int, seed: str) -> list[int]:
-    """Return the step's prompts: the pool is gone through in a new order each time round."""
-    per_round = n_prompts // n_drawn
-    order = list(range(n_prompts))
-    random.Random(f"{seed}-{step // per_round}").shuffle(order)  # noqa: S311 - a seeded shuffle
-    start = step % per_round * n_drawn
-    return order[start : start + n_drawn]
+    """Return the step's prompts: the pool is gone through in a new order each time round, from step to step.
+
+    A pool of fewer prompts than a step takes is gone through several times in one.
+    """
+
+    @functools.cache
+    def order(number: int) -> list[int]:
+        return random.Random(f"{seed}-{number}").sample(range(n_prompts), n_prompts)  # noqa: S311 - a seeded shuffle
+
+    places = (divmod(place, n_prompts) for place in range(step * n_drawn, (step + 1) * n_drawn))
+    return [order(number)[place] for number, place in places]
 
 
 def answers_sample(

@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from modeling.errors import BadInput
+
 TENSORS = "state.safetensors"
 VALUES = "state.json"
 
@@ -42,8 +44,14 @@ def values_read(folder: Path) -> dict[str, Any]:
 
 @torch.no_grad()
 def state_read(folder: Path, parameters: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
-    """Put parameters and moments back in place, on whatever device the parameters are."""
+    """Put parameters and moments back in place, on whatever device the parameters are.
+
+    Raises: BadInput when they are of other shapes, as after an update that changed what is trained.
+    """
     tensors = load_file(folder / TENSORS)
+    saved = {name: tensors[f"parameter/{name}"].shape for name in parameters if f"parameter/{name}" in tensors}
+    if saved != {name: parameter.shape for name, parameter in parameters.items()}:
+        raise BadInput(f"{folder} is the checkpoint of another training: start this one in a new folder.")
     for name, parameter in parameters.items():
         parameter.copy_(tensors[f"parameter/{name}"])
         suffix = f"/{name}"

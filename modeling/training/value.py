@@ -1,9 +1,9 @@
 """A value function: what reward is still to come, for every token of an answer before it is written.
 
-A small network on the hidden states of the reference, which the KL needs anyway: it costs no pass through the model,
-neither forwards nor backwards, and no adapter. Its last layer starts at zero, and so does every value.
+A small network on what the reference and the reward models see in the answer so far (`value_features.py`): it needs no
+adapter of its own and no pass backwards through the model. Its last layer starts at zero, and so does every value.
 
-Shapes: K answer tokens of all answers in a row, D hidden width of the base.
+Shapes: K answer tokens of all answers in a row, F features.
 """
 
 import torch
@@ -16,7 +16,7 @@ HIDDEN = 64
 
 
 class ValueHead:
-    """The network and its parameters by name."""
+    """The network, from `width` features, and its parameters by name."""
 
     def __init__(self, width: int, device: Device, *, seed: int) -> None:
         with torch.random.fork_rng():
@@ -27,7 +27,7 @@ class ValueHead:
         self.layers.to(device.torch_device)
         self.parameters: dict[str, Tensor] = {f"value.{name}": each for name, each in self.layers.named_parameters()}
 
-    def values(self, features_KD: Tensor) -> Tensor:
-        """Return values_K, each from the state that predicts the token: it knows all that stands before."""
-        values_K: Tensor = self.layers(features_KD).squeeze(1)
+    def values(self, features_KF: Tensor) -> Tensor:
+        """Return values_K, each from what is known before the token."""
+        values_K: Tensor = self.layers(features_KF).squeeze(1)
         return values_K

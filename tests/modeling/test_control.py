@@ -8,10 +8,15 @@ from modeling.training.control import MIN_STD, RunningSpread, kl_coef_next
 
 @pytest.mark.parametrize(
     ("kl_nats", "expected"),
-    [(6.0, 0.1), (6.6, 0.1 * 1.01), (60.0, 0.1 * 1.02), (5.4, 0.1 * 0.99), (0.0, 0.1 * 0.98), (-3.0, 0.1 * 0.98)],
+    [(6.0, 0.1), (6.6, 0.1 * 1.025), (60.0, 0.1 * 1.05), (5.4, 0.1 * 0.975), (0.0, 0.1 * 0.95), (-3.0, 0.1 * 0.95)],
 )
-def test_the_coefficient_follows_the_kl_to_its_target_by_at_most_a_fiftieth(kl_nats, expected):
+def test_the_coefficient_follows_the_kl_to_its_target_by_at_most_a_twentieth(kl_nats, expected):
     assert kl_coef_next(0.1, kl_nats, target_nats=6.0) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("progress", "expected"), [(0.15, 1.05), (0.3, 1.0), (0.6, 0.95), (1.0, 0.95)])
+def test_the_target_rises_in_the_first_steps(progress, expected):
+    assert kl_coef_next(1.0, 3.0, target_nats=6.0, progress=progress) == pytest.approx(expected)
 
 
 def test_the_running_spread_is_that_of_all_numbers_so_far():

@@ -170,6 +170,14 @@ def test_the_same_seed_gives_the_same_bytes_also_across_a_stop(mixed, tmp_path):
         assert folder_bytes(run.artifact("adapter")) == folder_bytes(whole.artifact("adapter"))
 
 
+def test_a_checkpoint_of_another_training_is_bad_input(mixed, tmp_path):
+    with pytest.raises(Stopped):
+        ppo.run(mixed, StoppingRunDir(tmp_path / "first", after_steps=2))
+    other = dataclasses.replace(mixed, lora=LoraSpec(rank=4, alpha=4))
+    with pytest.raises(BadInput, match="checkpoint of another training: start this one in a new folder"):
+        ppo.run(other, RunDir(tmp_path / "second", resume_from=[tmp_path / "first"]))
+
+
 def test_a_run_reports_what_a_person_needs_to_judge_it(mixed, run_dir):
     ppo.run(dataclasses.replace(mixed, value_warmup_steps=2), run_dir)
     steps = step_metrics(run_dir)
@@ -179,11 +187,12 @@ def test_a_run_reports_what_a_person_needs_to_judge_it(mixed, run_dir):
     }  # fmt: skip
     assert 1 < steps[0]["entropy"] < math.log(300)
     assert any(event["type"] == "message" and "best of 12" in event["text"] for event in read_events(run_dir))
-    # While the value function warms up the policy rests, and the coefficient falls: no KL is below its target.
+    # While the value function warms up, policy and coefficient rest; then the coefficient falls: no KL is too little.
     assert [step["policy_steps"] for step in steps[:2]] == [0, 0]
     assert [step["kl_nats"] for step in steps[:3]] == pytest.approx([0, 0, 0], abs=1e-6)
     assert steps[0]["value_loss"] > 0
-    assert steps[2]["kl_coef"] == pytest.approx(mixed.kl_coef * 0.98**2)
+    assert [step["kl_coef"] for step in steps[:3]] == [mixed.kl_coef] * 3
+    assert steps[3]["kl_coef"] == pytest.approx(mixed.kl_coef * 0.95)
     assert steps[2]["policy_steps"] == 4
     assert 0 < steps[2]["mix_loss"] < 20
 

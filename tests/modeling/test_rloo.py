@@ -1,6 +1,5 @@
 import dataclasses
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,6 +14,7 @@ from modeling.model.reward import RewardModel
 from modeling.rundir import RunDir
 from modeling.spec import GRPOSpec, LoraSpec, RLOOSpec
 from modeling.training import rloo
+from modeling.training.rollouts import prompts_draw
 from tests.modeling.conftest import read_events
 from tests.modeling.stopping import StoppingRunDir, folder_bytes
 
@@ -123,9 +123,14 @@ def test_a_figure_that_is_not_finite_is_divergence(spec, run_dir, monkeypatch):
         rloo.run(spec, run_dir)
 
 
-def test_fewer_prompts_than_a_step_needs_are_bad_input(spec, run_dir):
-    with pytest.raises(BadInput, match="6 prompts are fewer"):
-        rloo.run(dataclasses.replace(spec, prompts_per_step=7), run_dir)
+def test_no_prompts_are_bad_input(spec, run_dir, write_jsonl):
+    with pytest.raises(BadInput, match="has no prompts"):
+        rloo.run(dataclasses.replace(spec, prompts=write_jsonl([], "none.jsonl")), run_dir)
+
+
+def test_fewer_prompts_than_a_step_takes_are_drawn_more_than_once_in_it():
+    drawn = prompts_draw(6, 12, step=1, seed="s")
+    assert sorted(drawn) == sorted([*range(6), *range(6)])
 
 
 def test_prompts_that_leave_no_room_for_an_answer_are_bad_input_when_there_are_no_others(spec, run_dir):
@@ -140,11 +145,9 @@ def test_held_out_prompts_are_never_trained_on(spec, run_dir, write_jsonl):
 
 
 def test_every_prompt_is_drawn_once_before_any_is_drawn_twice():
-    training = SimpleNamespace(prompts=list(range(10)), spec=SimpleNamespace(prompts_per_step=3, stage="rloo", seed=0))
-    rounds = [
-        [i for step in range(start, start + 3) for i in rloo.RLOOTraining._draw(training, step)] for start in (0, 3)
-    ]
-    assert all(len(set(drawn)) == 9 for drawn in rounds)
+    drawn = [i for step in range(20) for i in prompts_draw(10, 3, step=step, seed="s")]
+    rounds = [drawn[start : start + 10] for start in range(0, 60, 10)]
+    assert all(set(each) == set(range(10)) for each in rounds)
     assert rounds[0] != rounds[1]
 
 

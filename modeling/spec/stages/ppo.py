@@ -12,6 +12,9 @@ class PPOSpec(OnlineSpec):
 
     stage = "ppo"
 
+    prompts_per_step: int = 128
+    samples_per_prompt: int = 1
+    """One is enough: the value function says what was expected, and other prompts teach more than further answers."""
     kl_coef: float = 0.15
     kl_target_nats: float = 5.5
     """Above 0 the coefficient is adapted towards this KL of whole answers; at 0 it stays as it is."""
@@ -26,9 +29,7 @@ class PPOSpec(OnlineSpec):
     """Tokens in one forward pass, whose gradients are accumulated to a minibatch's; 0 takes what suits the device."""
     value_clip: float = 0.2
     gamma: float = 1.0
-    gae_lambda: float = 1.0
-    """Below 1 advantages lean on the value function, which is wrong about much after 40 steps; answers are short enough
-    to do without (Ahmadian et al., 2024, https://arxiv.org/abs/2402.14740, found the same)."""
+    gae_lambda: float = 0.95
     stop_kl_nats: float = 0.05
     """Approximate KL to the old policy, per token, from which a step's update leaves the policy alone."""
     normalise_rewards: bool = True

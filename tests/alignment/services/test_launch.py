@@ -58,11 +58,11 @@ def refused(project: Project, boss, broker, recipe: Recipe, match: str) -> None:
     assert broker.messages == []
 
 
-def test_a_pool_smaller_than_one_step_is_refused(boss, broker):
+def test_an_empty_pool_is_refused_where_the_policy_answers_its_prompts(boss, broker):
     project = labeling()
     rank(project, 12)
-    recipe = Recipe(policy={"prompts_per_step": 33})
-    refused(project, boss, broker, recipe, r"pool has 32 prompts, one step takes 33: import more .* or lower")
+    project.prompts.filter(split=Split.POOL).delete()
+    refused(project, boss, broker, Recipe(), "no prompts of the split 'pool': import more")
     round_launch(project=project, recipe=Recipe(method="dpo"), by=boss)
 
 

@@ -9,10 +9,12 @@ from modeling.flags import spec_from_command
 from modeling.model.adapters import new_adapter
 from modeling.model.base import load_base
 from modeling.model.batching import Example
+from modeling.model.logprobs import hidden_states
 from modeling.model.reward import reward_model_load, reward_model_new, reward_model_save
 from modeling.spec import FileRef, LoraSpec, PPOSpec, RewardSource, RLOOSpec, SpecError
 from modeling.training.rewards import Rewards, rewards_load
 from modeling.training.rollouts import Answers
+from modeling.training.value_features import LONG_ANSWER_TOKENS, value_features, value_width
 from tests.modeling.conftest import fill
 
 
@@ -58,6 +60,31 @@ def test_sources_add_up_with_their_weights(load, reward_folder, cpu):
     assert rewards.scores(answers).tolist() == pytest.approx([
         0.5 * float(scores[0]) + 1 - 0.25 * 1, 0.5 * float(scores[1]) + 0 - 0.25 * 9,
     ])  # fmt: skip
+
+
+def test_a_value_function_reads_what_the_reward_model_says_of_the_answer_so_far(load, reward_folder):
+    sources = [
+        RewardSource(function="tests.modeling.training.test_rewards:length"),
+        RewardSource(model=str(reward_folder)),
+    ]
+    rewards, model = load([prompt("Why?")], *sources)
+    (reward,) = rewards.models
+    answers = Answers(
+        [prompt("Why?")], ["so"], [Example((1, 2), (5, 6, 7))], torch.zeros(1), torch.ones(1, 3), torch.zeros(1, 3)
+    )
+    reference = torch.randn(3, 16)
+    features = value_features(model, rewards.models, answers, reference)
+    assert features.shape == (3, value_width(16, 1))
+    assert torch.equal(features[:, :16], reference)
+    assert (features[:, 16] * LONG_ANSWER_TOKENS).tolist() == pytest.approx([0, 1, 2])
+    model.set_adapter(reward.name)
+    states = hidden_states(model, torch.tensor([[1, 2, 5, 6, 7]]))[0, 1:4]  # before each of the answer's tokens
+    torch.testing.assert_close(features[:, 17:33], states, rtol=0, atol=1e-5)
+    # The last value and the mean of all are the score of the answer that ends here.
+    for n in (1, 2):
+        score = float(reward.scores([Example((1, 2), (5, 6, 7)[:n])]).detach()) / reward.std
+        assert float(features[n, 33:].sum()) == pytest.approx(score, abs=1e-5)
+    assert features[0, 34] == 0
 
 
 def test_an_ensembles_lower_bound_pays_less_where_its_members_disagree(load, loud_base, tmp_path, cpu):
