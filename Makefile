@@ -79,7 +79,7 @@ bench-sampling: install-dev  ## tokens a second of our sampler beside transforme
 bench-dpo: install-dev  ## how fast dpo and reward train beside plain trl scripts (10 minutes)
 	@$(VENV) -m bench.dpo $(ARGS)
 
-bench-ppo: install-dev  ## our PPO beside trl 1.12's: speed, memory, win rate and KL (a quarter of an hour)
+bench-ppo: install-dev  ## our PPO beside trl 1.12's: speed, memory, win rate and KL (half an hour)
 	@$(VENV) -m bench.ppo $(ARGS)
 
 bench-gpu: install  ## speed and memory of sampling and training on one CUDA GPU (eight minutes; says so where there is none)
