@@ -16,7 +16,7 @@ def main() -> None:
     task = json.loads(sys.argv[1])
     spec = PPOSpec.from_json({
         "base": task["base"], "reward": task["reward"], "prompts": {"path": task["prompts"]}, "seed": task["seed"],
-        "n_steps": task["n_updates"],
+        "n_steps": task["n_updates"], "kl_target_nats": task["kl_target_nats"],
     })  # fmt: skip
     memory = PeakMemory()
     begun = time.monotonic()
