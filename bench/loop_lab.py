@@ -3,8 +3,8 @@
     python -m bench.loop_lab --base DIR --prompts prompts.jsonl --work DIR --seeds 1 2 3 --recipe ppo \
         --set ppo.kl_coef=0.1 --set reward.epochs=3 --rounds 3
 
-A round ranks fresh prompts, answered by the two newest policies in equal number. The reward model starts afresh on all
-rankings so far; so does the policy, or it goes on from the last one with --start continue.
+A round ranks fresh prompts, answered by the two newest policies and by SFT as a batch of the product is. The reward
+model starts afresh on all rankings so far; so does the policy, or it goes on from the last one with --start continue.
 What a stage makes is kept under --work by the hash of its specification, so that a change of the policy's settings does
 not train the reward model again. Prints a table; the last line is one JSON object.
 """
@@ -12,7 +12,6 @@ not train the reward model again. Prints a table; the last line is one JSON obje
 import argparse
 import dataclasses
 import hashlib
-import itertools
 import json
 import math
 import random
@@ -22,6 +21,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from alignment.domain.sampling import answers_wanted, plan_even
 from modeling.data.chat import encode_prompt
 from modeling.data.prompts import Prompt, read_prompts
 from modeling.device import pick_device, seed_everything
@@ -111,14 +111,15 @@ def one_round(
 
     pinned = [dataclasses.asdict(FileRef.pin(file)) for file in files]
     reward_path, reward_metrics = stage(RewardSpec, "reward", base=options.base, preferences=pinned)
+    pool = dataclasses.asdict(FileRef.pin(splits["pool"]))
     if options.recipe in ONLINE:
-        pool = dataclasses.asdict(FileRef.pin(splits["pool"]))
         start = {"adapter": str(policies[-1])} if options.start == "continue" and policies else {}
         adapter, metrics = stage(
             ONLINE[options.recipe], "adapter", base=options.base, reward=str(reward_path), prompts=pool, **start
         )
     else:
-        adapter, metrics = stage(DPOSpec, "adapter", base=options.base, preferences=pinned)
+        sampled = {"reward": str(reward_path), "prompts": pool}
+        adapter, metrics = stage(DPOSpec, "adapter", base=options.base, preferences=pinned, **sampled)
     policies.append(adapter)
     snapshots = adapter.parent / "snapshots"
     _, figures = stage(
@@ -138,9 +139,9 @@ def rankings(
 ) -> tuple[Path, float]:  # fmt: skip
     """Write preferences of `options.rankings` tasks; return the file and the share of pairs that gold agrees with.
 
-    Each round has prompts of its own. Half of a task's answers are the newest policy's and half the one's before.
+    Each round has prompts of its own. The answers are shared between SFT and the two newest policies.
     """
-    sources = [None, *policies][-2:]
+    sources = [None, *policies[-2:]]
     named = "" if number == 1 else f" {number} {' '.join(map(str, sources))}"
     key = hashlib.sha256(f"{options.base} {options.gold} {options.rankings} {seed}{named}".encode()).hexdigest()[:16]
     file, note = work / f"preferences-{key}.jsonl", work / f"preferences-{key}.json"
@@ -149,8 +150,14 @@ def rankings(
     prompts = list(read_prompts(FileRef(str(prompts_file))))
     generator = random.Random(f"lab-{seed}")
     prompts = generator.sample(prompts, min(options.rankings * number, len(prompts)))[options.rankings * (number - 1) :]
-    by_source = [sample_answers(options, prompts, seed, source, N_ANSWERS // len(sources)) for source in sources]
-    answers = [list(dict.fromkeys(itertools.chain(*found))) for found in zip(*by_source, strict=True)]
+    wanted = list(answers_wanted(plan_even(range(len(sources))[::-1], N_ANSWERS), range(len(prompts))))
+    distinct: list[dict[tuple[str, bool], None]] = [{} for _ in prompts]
+    for number_of_source, source in enumerate(sources):
+        asked = [item.prompt_id for item in wanted if item.source_id == number_of_source]
+        found = sample_answers(options, [prompts[i] for i in asked], seed, source)
+        for i, answer in zip(asked, found, strict=True):
+            distinct[i][answer] = None
+    answers = [list(group) for group in distinct]
     gold = gold_function(options.gold)
     scores = [[gold(prompt.text, text) for text, _ in group] for prompt, group in zip(prompts, answers, strict=True)]
     spread = statistics.pstdev(score for group in scores for score in group)
@@ -178,17 +185,16 @@ def pair_row(prompt: Prompt, chosen: tuple[str, bool], rejected: tuple[str, bool
 
 
 def sample_answers(
-    options: argparse.Namespace, prompts: list[Prompt], seed: int, adapter: Path | None, n: int
-) -> list[list[tuple[str, bool]]]:
-    """Return each prompt's answers by an adapter, or by the base for None, with whether they were cut."""
+    options: argparse.Namespace, prompts: Sequence[Prompt], seed: int, adapter: Path | None
+) -> list[tuple[str, bool]]:
+    """Return an answer to each prompt by an adapter, or by the base for None, with whether it was cut."""
     device, tokenizer = pick_device(), load_tokenizer(options.base)
     model = load_base(options.base, device).eval()
     sampler = Sampler(load_adapter(model, adapter) if adapter else model, tokenizer, device)
-    ids = [encode_prompt(tokenizer, prompt.messages) for prompt in prompts for _ in range(n)]
+    ids = [encode_prompt(tokenizer, prompt.messages) for prompt in prompts]
     seeds = [random.Random(f"lab-{seed}-{i}").getrandbits(48) for i in range(len(ids))]
     found = sampler.sample(ids, DecodingSettings(max_new_tokens=64), seeds)
-    rows = [(completion.text, completion.finish_reason == "length") for completion in found]
-    return [rows[i : i + n] for i in range(0, len(rows), n)]
+    return [(completion.text, completion.finish_reason == "length") for completion in found]
 
 
 def write_split(prompts: str, split: str, work: Path) -> Path:

@@ -17,6 +17,7 @@ from modeling.spec import (
     DPOSpec,
     EvaluateSpec,
     GRPOSpec,
+    OfflineSpec,
     PPOSpec,
     PretrainSpec,
     RewardSpec,
@@ -37,7 +38,10 @@ _FILLED_IN: Mapping[type[Spec], Mapping[str, Any]] = {
     PretrainSpec: {"seed": 0, "texts": [_FILE], "tokenizer": "later"},
     SFTSpec: {"seed": 0, "base": "later", "dialogues": [_FILE]},
     RewardSpec: {"seed": 0, "base": "later", "preferences": [_FILE]},
-    DPOSpec: {"seed": 0, "base": "later", "preferences": [_FILE], "adapter": "", "reference": "base"},
+    DPOSpec: {
+        "seed": 0, "base": "later", "preferences": [_FILE], "reward": "later", "prompts": _FILE, "adapter": "",
+        "reference": "base",
+    },
     RLOOSpec: {**_ONLINE, "reference": "base"},
     GRPOSpec: {**_ONLINE, "reference": "base"},
     RFTSpec: {"seed": 0, "base": "later", "reward": "later", "prompts": _FILE, "adapter": ""},
@@ -58,8 +62,8 @@ METHODS: Mapping[MethodName, type[Spec]] = {
 
 
 def is_online(spec: type[Spec]) -> bool:
-    """Return whether a policy answers prompts of the pool while it trains, and is scored by the reward model."""
-    return "reward" in _FILLED_IN[spec]
+    """Return whether a policy learns from nothing but its own answers: to prompts of the pool, by the reward model."""
+    return not issubclass(spec, OfflineSpec)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

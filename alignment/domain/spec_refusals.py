@@ -24,6 +24,7 @@ _FORMS = (  # where two fit, the longer one stands first
     gettext_noop("lora.dropout must be 0: the ratio of new to old policy would be its noise."),
     gettext_noop("kl_target_nats needs a kl_coef above 0 to start from."),
     gettext_noop("mix and mix_coef belong together: give both or neither."),
+    gettext_noop("reward and prompts belong together: give both or neither."),
     gettext_noop("name one reward model (reward) or a list of sources (rewards)."),
     gettext_noop("rewards: each names one of model, function and answer."),
     gettext_noop("rewards: n_std needs a model that is an ensemble."),

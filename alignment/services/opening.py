@@ -6,8 +6,8 @@ from django.utils import translation
 
 from alignment.domain.sampling import plan_even
 from alignment.domain.states import RoundState
-from alignment.models import ModelVersion, Round
-from alignment.selectors.deployment import deployment_live
+from alignment.models import Deployment, ModelVersion, Round
+from alignment.selectors.deployment import deployment_live, version_base
 from feedback.dispatch import dispatch
 from feedback.domain.errors import Invalid
 from feedback.domain.protocol import ProtocolKind, answers_of_task
@@ -44,19 +44,26 @@ def batch_plan(*, round: Round, after: Round | None) -> bool:
     """Give a round its batch; return whether it has one now, else `waiting_for` says what is missing."""
     live = deployment_live(project=round.project)
     assert live is not None, "a round is opened only for a project with a live policy"
-    versions = [live.version]
     is_new = after is not None and after.state == RoundState.DEPLOYED and after.policy_id == live.version_id
-    if is_new and live.previous is not None:
-        versions.append(live.previous.version)
     try:
         with translation.override(settings.LANGUAGE_CODE), database.atomic():  # what is stored is for every reader
-            batch = _batch(round, versions)
+            batch = _batch(round, _versions_to_compare(live) if is_new else [live.version])
             Round.objects.filter(pk=round.pk).update(batch=batch, waiting_for="")
     except Invalid as error:
         Round.objects.filter(pk=round.pk).update(waiting_for=error.message)
         return False
     round.batch = batch
     return True
+
+
+def _versions_to_compare(live: Deployment) -> list[ModelVersion]:
+    """Return a new policy, the one before it, and SFT, as far as a task has answers for them.
+
+    Two policies in a row are much alike: rankings of their answers alone let the reward model forget what it was that
+    they learnt to do better than SFT.
+    """
+    before = [live.previous.version] if live.previous is not None else []
+    return list(dict.fromkeys([live.version, *before, version_base(live.version)]))
 
 
 def _batch(round_: Round, versions: list[ModelVersion]) -> Batch:

@@ -25,7 +25,8 @@ from alignment.services.datasets import (
 from alignment.services.version import version_name
 from feedback.domain.states import Split
 from feedback.models import Project
-from modeling.spec import STAGES, OnlineSpec, SpecError
+from feedback.selectors.prompt import prompt_counts
+from modeling.spec import STAGES, DPOSpec, OnlineSpec, SpecError
 from modeling.spec.base import pin_files
 
 Fields = dict[str, Any]
@@ -136,7 +137,16 @@ def _policy(round_: Round) -> tuple[str, Fields]:
         }  # fmt: skip
     # Without a gold score the other half is the judge's: a policy must not have seen what it is judged by.
     rankings = RANKINGS if built.gold else RANKINGS_OF_POLICY
-    return stage, _limit(built) | fields | {"preferences": [snapshot_file(round_, rankings)]}
+    fields |= {"preferences": [snapshot_file(round_, rankings)]} | _sampled_pairs(round_, recipe)
+    return stage, _limit(built) | {"max_new_tokens": built.max_new_tokens} | fields
+
+
+def _sampled_pairs(round_: Round, recipe: Recipe) -> Fields:
+    """Return by what an offline training samples pairs beside the judged ones; a pool without prompts gives none."""
+    asked_for = recipe.policy.get("n_prompts", DPOSpec.n_prompts)
+    if not asked_for or not prompt_counts(project=round_.project)[Split.POOL]:
+        return {}
+    return {"reward": _made(round_, "reward"), "prompts": _file(prompts_file(round_, Split.POOL))}
 
 
 def _kept_on_the_way(recipe: Recipe) -> Fields:

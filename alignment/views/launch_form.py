@@ -68,6 +68,10 @@ PARTS = (
     Part("dpo", "policy", DPOSpec, _("Policy by DPO"), {
         "beta": (_("Beta"), _("How strongly it is held to its reference: 0.1 drifted far, %(default)s did not.")),
         "epochs": (_("Epochs"), _("Passes over all pairs.")),
+        "n_prompts": (
+            _("Prompts with sampled pairs"),
+            _("Of the pool: the reward model orders answers to them. 0 learns from people's pairs alone."),
+        ),
         "batch_pairs": (_("Pairs a step"), _("More make each update steadier.")),
         "learning_rate": _RATE,
     }),
@@ -87,7 +91,7 @@ METHOD_TEXTS: dict[MethodName, Text] = {
     "rloo": _("RLOO: online, each answer against the others to its prompt"),
     "grpo": _("GRPO: as RLOO, in units of their spread"),
     "rft": _("Rejection sampling: learn the best of several answers"),
-    "dpo": _("DPO: straight from the pairs"),
+    "dpo": _("DPO: from people's pairs, and from sampled ones"),
 }
 GATE_FIELDS: dict[str, tuple[Text, Text]] = {
     "min_win_rate_low": (_("Win rate, lower end above"), _("At 0.5 the gain over SFT is more than chance.")),
@@ -102,7 +106,10 @@ class LaunchForm(forms.Form):
         choices=list(METHOD_TEXTS.items()),
         widget=forms.RadioSelect,
         initial=Recipe.method,
-        help_text=_("All but DPO sample answers and let the reward model judge them. DPO is faster and needs neither."),
+        help_text=_(
+            "All sample answers to prompts of the pool and let the reward model judge them: DPO once before it trains, "
+            "the others as they go. DPO learns from people's pairs too, and needs no pool."
+        ),
     )
     start = forms.ChoiceField(
         label=_("Start from"),

@@ -27,6 +27,14 @@ class Prompt:
         return str(self.messages[-1]["content"])
 
 
+def prompts_train_split(file: FileRef) -> list[Prompt]:
+    """Return the prompts to train on. Raises: BadInput when one of them is held out."""
+    prompts = list(read_prompts(file))
+    if any(prompt.split == "heldout" for prompt in prompts):
+        raise BadInput(f"{file.path} has prompts that are held out for evaluation: nothing may train on them.")
+    return prompts
+
+
 def read_prompts(file: FileRef) -> Iterator[Prompt]:
     """Yield the prompts of a .jsonl file. Raises: BadInput."""
     for where, row in read_objects(file):

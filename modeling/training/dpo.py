@@ -1,7 +1,8 @@
 """Stage `dpo`: direct preference optimisation and its family, on the frozen base with a LoRA adapter.
 
 All pairs of a prompt are in one batch, and each of its distinct answers goes through the model once. What a pair counts
-and how probably its chosen answer is the better one follow from its judgment (`weighting.py`).
+and how probably its chosen answer is the better one follow from its judgment (`weighting.py`). With a reward model and
+prompts there are further pairs, of answers that are sampled before the training (`sampled_pairs.py`).
 
 Our own loop; the reasons are in docs/adr/0008-offline-policies.md.
 """
@@ -29,6 +30,7 @@ from modeling.training.folds import prompts_hold_out
 from modeling.training.offline import OfflineTraining, Sums
 from modeling.training.offline_policy import POLICY, OfflinePolicy
 from modeling.training.preference_losses import PAIR_LOSSES, debiased_targets, expected_losses, smoothed_targets
+from modeling.training.sampled_pairs import pairs_sample
 from modeling.training.weighting import comparisons_weigh
 
 MAX_SMOOTHING = 0.49
@@ -49,9 +51,10 @@ def run(spec: DPOSpec, run: RunDir) -> dict[str, Any]:
     train = [comparison for comparison in comparisons if comparison.key not in kept_out]
     held_out = [comparison for comparison in comparisons if comparison.key in kept_out]
     smoothing = smoothing_measure(train) if spec.measure_smoothing else spec.label_smoothing
-    examples = (example for comparison in comparisons for example in comparison.examples)
-    policy = OfflinePolicy(spec, base, device, examples, base_sha256=sha256)
-    plan = plan_draw(train, epochs=spec.epochs, batch_pairs=spec.batch_pairs, seed=f"dpo-{spec.seed}")
+    policy = OfflinePolicy(spec, base, device, base_sha256=sha256)
+    sampled = pairs_sample(spec, run, policy, tokenizer, kept_out=kept_out)
+    policy.reference_compute(example for item in (*comparisons, *sampled) for example in item.examples)
+    plan = plan_draw(train + sampled, epochs=spec.epochs, batch_pairs=spec.batch_pairs, seed=f"dpo-{spec.seed}")
     training = OfflineTraining(spec, run, policy, PairObjective(spec, policy, smoothing=smoothing), plan)
     figures = training.train()
     if held_out:
@@ -61,6 +64,7 @@ def run(spec: DPOSpec, run: RunDir) -> dict[str, Any]:
     save_adapter(policy.model, run.artifact("adapter"), name=POLICY, base_sha256=sha256)
     return figures | {
         "n_pairs": sum(len(comparison.pairs) for comparison in train),
+        "n_pairs_sampled": sum(len(comparison.pairs) for comparison in sampled),
         "n_pairs_heldout": sum(len(comparison.pairs) for comparison in held_out),
         "n_pairs_skipped": n_skipped,
         "n_pairs_weightless": n_weightless,

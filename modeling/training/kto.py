@@ -75,7 +75,8 @@ def run(spec: KTOSpec, run: RunDir) -> dict[str, Any]:
     test = [batch_of(tested, context=context)] if tested else []
     examples = [row.example for row in train + tested]
     examples += [example for batch in plan + test for example in batch.mismatched]
-    policy = OfflinePolicy(spec, base, device, examples, base_sha256=sha256)
+    policy = OfflinePolicy(spec, base, device, base_sha256=sha256)
+    policy.reference_compute(examples)
     training = OfflineTraining(spec, run, policy, VerdictObjective(spec, policy), plan)
     figures = training.train()
     for batch in test:

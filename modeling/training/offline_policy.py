@@ -30,19 +30,23 @@ KL_PROMPTS, KL_TOKENS = 128, 64
 class OfflinePolicy:
     """The adapter that is trained, and what its reference thinks of every answer."""
 
-    def __init__(
-        self, spec: OfflineSpec, base: PreTrainedModel, device: Device, examples: Iterable[Example], *, base_sha256: str
-    ) -> None:
+    def __init__(self, spec: OfflineSpec, base: PreTrainedModel, device: Device, *, base_sha256: str) -> None:
         self.spec, self.device, self.base_sha256 = spec, device, base_sha256
         if spec.adapter:
             self.model = load_adapter(base, spec.adapter, name=POLICY, trainable=True, base_sha256=base_sha256)
         else:
             self.model = new_adapter(base, spec.lora, name=POLICY, seed=spec.seed)
         self.model.eval()
+        self.reference: dict[Example, float] = {}
+
+    def reference_compute(self, examples: Iterable[Example]) -> None:
+        """Ask the reference for its log-probabilities of all answers of the training, before it begins.
+
+        A resumed run starts from the same adapter too, before its checkpoint is put in place, and finds the same.
+        """
         distinct = list(dict.fromkeys(examples))
-        # A resumed run starts from the same adapter too, before its checkpoint is put in place, and finds the same.
-        with adapter_active(self.model, POLICY if spec.reference == "adapter" else None):
-            logprobs_N = sequence_logprobs(self.model, distinct, device)
+        with adapter_active(self.model, POLICY if self.spec.reference == "adapter" else None):
+            logprobs_N = sequence_logprobs(self.model, distinct, self.device)
         self.model.set_adapter(POLICY)
         self.reference = dict(zip(distinct, logprobs_N.tolist(), strict=True))
 

@@ -26,6 +26,7 @@ from peft import PeftModel
 from torch import Tensor
 
 from modeling.data.fitting import context_length
+from modeling.data.prompts import prompts_train_split
 from modeling.device import pick_device
 from modeling.model.adapters import save_adapter
 from modeling.model.base import base_sha256, load_base, load_tokenizer
@@ -51,7 +52,6 @@ from modeling.training.rollouts import (
     policy_snapshots,
     prompt_pool,
     prompts_draw,
-    prompts_train_split,
     step_stream,
 )
 from modeling.training.schedule import warm_linear
@@ -74,7 +74,7 @@ def run(spec: PPOSpec, run: RunDir) -> dict[str, Any]:
     """Train and save the policy's adapter. Raises: BadInput, Refused, Stopped."""
     device = pick_device()
     tokenizer = load_tokenizer(spec.base)
-    prompts = prompts_train_split(spec)
+    prompts = prompts_train_split(spec.prompts)
     base, sha256 = load_base(spec.base, device), base_sha256(spec.base)
     pool = prompt_pool(spec, run, prompts, tokenizer, base)
     mix = PretrainingMix(spec, base, tokenizer, device, context=context_length(base)) if spec.mix else None

@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from modeling.data.fitting import context_length, prompts_encode
-from modeling.data.prompts import Prompt
+from modeling.data.prompts import Prompt, prompts_train_split
 from modeling.device import pick_device
 from modeling.errors import BadInput, Refused
 from modeling.model.adapter_switching import adapter_active
@@ -32,7 +32,7 @@ from modeling.sampling.randomness import mix_seeds
 from modeling.sampling.sampler import Sampler
 from modeling.spec import RFTSpec
 from modeling.training.finetuning import FineTuning
-from modeling.training.rollouts import POLICY, prompts_train_split
+from modeling.training.rollouts import POLICY
 from modeling.training.rows import Row
 
 N_LOOKED_AT = 256
@@ -44,7 +44,7 @@ Values = dict[str, Any]
 def run(spec: RFTSpec, run: RunDir) -> dict[str, Any]:
     """Sample, select, train and save the policy's adapter. Raises: BadInput, Refused, Stopped."""
     device, tokenizer = pick_device(spec.stage), load_tokenizer(spec.base)
-    prompts = _drawn(spec, prompts_train_split(spec))
+    prompts = _drawn(spec, prompts_train_split(spec.prompts))
     base, sha256 = load_base(spec.base, device, quantize=spec.lora.quantize), base_sha256(spec.base)
     fitting, ids, n_skipped = prompts_encode(
         prompts, tokenizer, context=context_length(base), max_new_tokens=spec.max_new_tokens

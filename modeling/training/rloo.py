@@ -19,6 +19,7 @@ import torch
 from peft import PeftModel
 from torch import Tensor
 
+from modeling.data.prompts import prompts_train_split
 from modeling.device import pick_device
 from modeling.model.adapters import save_adapter
 from modeling.model.base import base_sha256, load_base, load_tokenizer
@@ -49,7 +50,6 @@ from modeling.training.rollouts import (
     policy_snapshots,
     prompt_pool,
     prompts_draw,
-    prompts_train_split,
     reference_adapter,
     step_stream,
 )
@@ -77,7 +77,7 @@ def run(spec: RLOOSpec, run: RunDir) -> dict[str, Any]:
     """Train and save the policy's adapter. Raises: BadInput, Refused, Stopped."""
     device = pick_device()
     tokenizer = load_tokenizer(spec.base)
-    prompts = prompts_train_split(spec)
+    prompts = prompts_train_split(spec.prompts)
     base, sha256 = load_base(spec.base, device), base_sha256(spec.base)
     pool = prompt_pool(spec, run, prompts, tokenizer, base)
     model = policy_load(spec, base, base_sha256=sha256)

@@ -16,14 +16,14 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from modeling.data.fitting import context_length, prompts_encode
-from modeling.data.prompts import Prompt, read_prompts
+from modeling.data.prompts import Prompt
 from modeling.errors import BadInput
 from modeling.model.adapters import load_adapter, new_adapter, save_adapter
 from modeling.model.batching import Example
 from modeling.rundir import RunDir
 from modeling.sampling.decoding import DecodingSettings
 from modeling.sampling.sampler import Sampler
-from modeling.spec import OnlineSpec, RFTSpec
+from modeling.spec import OnlineSpec
 from modeling.training.snapshots import Snapshots
 
 POLICY, REFERENCE = "default", "reference"
@@ -75,14 +75,6 @@ class Answers:
             "cut_share": float(self.cut.double().mean()),
             "entropy": -float(self.logprobs.double().sum()) / self.n_tokens,
         }
-
-
-def prompts_train_split(spec: OnlineSpec | RFTSpec) -> list[Prompt]:
-    """Return the prompts to train on. Raises: BadInput when one of them is held out."""
-    prompts = list(read_prompts(spec.prompts))
-    if any(prompt.split == "heldout" for prompt in prompts):
-        raise BadInput(f"{spec.prompts.path} has prompts that are held out for evaluation: nothing may train on them.")
-    return prompts
 
 
 def prompt_pool(

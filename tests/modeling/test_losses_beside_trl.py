@@ -48,7 +48,8 @@ def model(loud_base, cpu):
 
 def our_policy(spec, model, loud_base, cpu, examples):
     """Ours, with the same adapter put in place after the reference was taken."""
-    policy = OfflinePolicy(spec, load_base(loud_base, cpu), cpu, examples, base_sha256="")
+    policy = OfflinePolicy(spec, load_base(loud_base, cpu), cpu, base_sha256="")
+    policy.reference_compute(examples)
     policy.model.load_state_dict(model.state_dict())
     return policy
 

@@ -26,6 +26,14 @@ class DPOSpec(OfflineSpec):
     sft_coef: float = 0.0
     """Weight of the chosen answers' own loss, nats per token (Pang et al., 2024, https://arxiv.org/abs/2404.19733)."""
     batch_pairs: int = 32
+    reward: str = ""
+    """A reward model that orders answers sampled to `prompts`: pairs of them are learnt beside the judged ones."""
+    prompts: FileRef | None = None
+    n_prompts: int = 1_000
+    """How many of the prompts are drawn; all of them where there are not so many, and 0 samples nothing."""
+    samples_per_prompt: int = 4
+    max_new_tokens: int = 64
+    """Length limit of the sampled answers."""
 
     def validate(self) -> None:
         super().validate()
@@ -37,3 +45,7 @@ class DPOSpec(OfflineSpec):
         )
         require(0 <= self.sft_coef <= 10, f"sft_coef must be in [0, 10], not {self.sft_coef}.")
         require(self.batch_pairs >= 1, "batch_pairs must be at least 1.")
+        require(bool(self.reward) == bool(self.prompts), "reward and prompts belong together: give both or neither.")
+        require(self.n_prompts >= 0, "n_prompts must not be negative.")
+        require(self.samples_per_prompt >= 2, "samples_per_prompt must be at least 2.")
+        require(self.max_new_tokens >= 1, "max_new_tokens must be at least 1.")

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from alignment.models import Round
+from alignment.domain.states import DeploymentState, RoundState, VersionKind
+from alignment.models import Deployment, Round
+from alignment.selectors.deployment import deployment_live
 from alignment.selectors.ranking import Usable, rankings_usable
 from alignment.services.opening import batch_plan
 from alignment.services.sampling import batch_sample
@@ -16,7 +18,7 @@ from feedback.models import Project, Task
 from feedback.services.assignment import assignment_claim, assignment_show
 from feedback.services.judgment import judgment_submit
 from feedback.services.snapshot import snapshot_create
-from tests.alignment.factories import BuildRoundFactory, DeploymentFactory, RoundFactory
+from tests.alignment.factories import BuildRoundFactory, DeploymentFactory, ModelVersionFactory, RoundFactory
 from tests.feedback.factories import MembershipFactory, PromptFactory, ProtocolFactory, TaskFactory
 
 pytestmark = pytest.mark.django_db
@@ -39,6 +41,25 @@ def test_a_batch_asks_for_as_many_answers_as_its_kind_shows(kind, n_answers):
 
     assert sum(entry["n"] for entry in round_.batch.plan) == n_answers
     assert round_.batch.state == BatchState.SAMPLING
+
+
+@pytest.mark.parametrize(("kind", "n_answers"), [("rank", [2, 1, 1]), ("pairwise", [1, 1])])
+def test_a_new_policy_is_compared_with_the_one_before_and_with_sft(kind, n_answers):
+    """Whatever people rank, something in it is SFT's, as far as a task has room for three."""
+    project, round_ = opening(ProtocolKind(kind))
+    live = deployment_live(project=project)
+    versions = [live.version]
+    for _ in range(2):
+        Deployment.objects.update(state=DeploymentState.RETIRED)
+        policy = ModelVersionFactory(project=project, kind=VersionKind.POLICY, parent=versions[-1])
+        live = DeploymentFactory(project=project, version=policy, previous=live)
+        versions.insert(0, policy)
+    after = RoundFactory(project=project, state=RoundState.DEPLOYED, policy=live.version, batch=None, number=7)
+
+    assert batch_plan(round=round_, after=after)
+
+    expected = [{"source": version.source_id, "n": n} for version, n in zip(versions, n_answers, strict=False)]
+    assert round_.batch.plan == expected
 
 
 def test_prompts_whose_answers_are_written_ask_no_policy(broker):

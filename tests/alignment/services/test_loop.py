@@ -18,7 +18,7 @@ from alignment.services.build import build_start
 from alignment.services.deployment import deployment_finish, deployment_rollback
 from alignment.services.round import round_cancel, round_deploy, round_launch, round_reject
 from feedback.domain.errors import NotAllowed
-from feedback.domain.states import BatchState
+from feedback.domain.states import BatchState, Split
 from feedback.models import Response, Task, Transition
 from feedback.services.assignment import assignment_claim
 from tests.alignment.playing import CONTINUED, GOLD, build, judge, launched, rank_all
@@ -150,6 +150,27 @@ def test_an_offline_round_on_an_import_has_neither(project, boss, annotator, bro
     rank_all(project, annotator)
     spec = launched(project, boss, broker, Recipe(method="dpo")).runs.get(purpose="evaluate").spec
     assert (spec["snapshots"], spec["texts"]) == ("", [])
+
+
+@pytest.mark.parametrize(
+    ("policy", "has_pool", "samples"), [({}, True, True), ({"n_prompts": 0}, True, False), ({}, False, False)]
+)
+def test_dpo_samples_pairs_beside_the_judged_ones_where_the_pool_has_prompts(
+    project, boss, annotator, broker, policy_server, base, policy, has_pool, samples
+):
+    build(project, boss, broker, policy_server, base)
+    rank_all(project, annotator)
+    if not has_pool:
+        project.prompts.filter(split=Split.POOL).delete()
+    round_ = launched(project, boss, broker, Recipe(method="dpo", policy=policy))
+    spec = round_.runs.get(purpose="policy").spec
+    assert round_.state == RoundState.GATE
+    assert len(spec["preferences"]) == 1
+    if samples:
+        assert Path(spec["reward"], "adapter_config.json").is_file()
+        assert Path(spec["prompts"]["path"]).is_file()
+    else:
+        assert (spec["reward"], spec["prompts"]) == ("", None)
 
 
 @pytest.mark.parametrize("field", ["snapshots", "texts", "questions"])
