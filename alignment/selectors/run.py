@@ -120,7 +120,8 @@ def run_eta_s(run: Run) -> float | None:
     seen = [event for event in events_read(attempt_folder(run)) if event.get("type") == "progress"][-_RATE_WINDOW:]
     if len(seen) < 2:
         return None
-    first, last = seen[0], seen[-1]
+    last = seen[-1]
+    first = next(event for event in seen if event["unit"] == last["unit"])  # a stage may count one thing, then another
     moved, took_s = last["done"] - first["done"], last["t"] - first["t"]
     if moved <= 0 or took_s <= 0:
         return None

@@ -152,11 +152,9 @@ def test_an_offline_round_on_an_import_has_neither(project, boss, annotator, bro
     assert (spec["snapshots"], spec["texts"]) == ("", [])
 
 
-@pytest.mark.parametrize(
-    ("policy", "has_pool", "samples"), [({}, True, True), ({"n_prompts": 0}, True, False), ({}, False, False)]
-)
+@pytest.mark.parametrize(("policy", "has_pool"), [({}, True), ({"n_prompts": 0}, True), ({}, False)])
 def test_dpo_samples_pairs_beside_the_judged_ones_where_the_pool_has_prompts(
-    project, boss, annotator, broker, policy_server, base, policy, has_pool, samples
+    project, boss, annotator, broker, policy_server, base, policy, has_pool
 ):
     build(project, boss, broker, policy_server, base)
     rank_all(project, annotator)
@@ -166,7 +164,7 @@ def test_dpo_samples_pairs_beside_the_judged_ones_where_the_pool_has_prompts(
     spec = round_.runs.get(purpose="policy").spec
     assert round_.state == RoundState.GATE
     assert len(spec["preferences"]) == 1
-    if samples:
+    if has_pool and not policy:
         assert Path(spec["reward"], "adapter_config.json").is_file()
         assert Path(spec["prompts"]["path"]).is_file()
     else:
