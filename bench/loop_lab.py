@@ -154,7 +154,7 @@ def rankings(
     distinct: list[dict[tuple[str, bool], None]] = [{} for _ in prompts]
     for number_of_source, source in enumerate(sources):
         asked = [item.prompt_id for item in wanted if item.source_id == number_of_source]
-        found = sample_answers(options, [prompts[i] for i in asked], seed, source)
+        found = sample_answers(options.base, [prompts[i] for i in asked], seed, source)
         for i, answer in zip(asked, found, strict=True):
             distinct[i][answer] = None
     answers = [list(group) for group in distinct]
@@ -185,11 +185,11 @@ def pair_row(prompt: Prompt, chosen: tuple[str, bool], rejected: tuple[str, bool
 
 
 def sample_answers(
-    options: argparse.Namespace, prompts: Sequence[Prompt], seed: int, adapter: Path | None
+    base: str, prompts: Sequence[Prompt], seed: int, adapter: Path | None = None
 ) -> list[tuple[str, bool]]:
     """Return an answer to each prompt by an adapter, or by the base for None, with whether it was cut."""
-    device, tokenizer = pick_device(), load_tokenizer(options.base)
-    model = load_base(options.base, device).eval()
+    device, tokenizer = pick_device(), load_tokenizer(base)
+    model = load_base(base, device).eval()
     sampler = Sampler(load_adapter(model, adapter) if adapter else model, tokenizer, device)
     ids = [encode_prompt(tokenizer, prompt.messages) for prompt in prompts]
     seeds = [random.Random(f"lab-{seed}-{i}").getrandbits(48) for i in range(len(ids))]

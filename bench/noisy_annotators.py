@@ -21,7 +21,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bench.loop_lab import TEMPERATURE, sample_answers
+from bench.loop_lab import N_ANSWERS, TEMPERATURE, sample_answers
 from feedback.quality.report import quality_compute
 from feedback.quality.votes import Tasks, Votes
 from modeling.data.preferences import Judgment, Preference
@@ -76,7 +76,8 @@ def one_seed(options: argparse.Namespace, seed: int) -> dict[str, float]:
     generator = random.Random(f"noisy-{seed}")
     prompts = [prompt for prompt in read_prompts(FileRef(options.prompts)) if prompt.split in ("ranked", "pool")]
     prompts = generator.sample(prompts, N_RANKED + N_TESTED)
-    answers = sample_answers(options.base, prompts, seed)
+    found = sample_answers(options.base, [prompt for prompt in prompts for _ in range(N_ANSWERS)], seed)
+    answers = [list(dict.fromkeys(found[i : i + N_ANSWERS])) for i in range(0, len(found), N_ANSWERS)]
     gold = gold_function(options.gold)
     golds = [[gold(prompt.text, text) for text, _ in group] for prompt, group in zip(prompts, answers, strict=True)]
     spread = statistics.pstdev(score for group in golds for score in group)
