@@ -35,6 +35,19 @@ def _file_from_path(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[FileRef
 
 
 @_registry.primitive_rule
+def _optional_file_from_path(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[FileRef | None] | None:
+    if info.type != FileRef | None:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="FILE",
+        instance_from_str=lambda args: FileRef(args[0]) if args[0] else None,
+        is_instance=lambda value: value is None or isinstance(value, FileRef),
+        str_from_instance=lambda file: [file.path if file else ""],
+    )
+
+
+@_registry.primitive_rule
 def _reward_source_from_json(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[RewardSource] | None:
     if info.type is not RewardSource:
         return None

@@ -17,7 +17,7 @@ from modeling.spec import (
     DPOSpec,
     EvaluateSpec,
     GRPOSpec,
-    OfflineSpec,
+    OnlineSpec,
     PPOSpec,
     PretrainSpec,
     RewardSpec,
@@ -63,7 +63,7 @@ METHODS: Mapping[MethodName, type[Spec]] = {
 
 def is_online(spec: type[Spec]) -> bool:
     """Return whether a policy learns from nothing but its own answers: to prompts of the pool, by the reward model."""
-    return not issubclass(spec, OfflineSpec)
+    return issubclass(spec, OnlineSpec | RFTSpec)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -107,8 +107,8 @@ class LaunchForm(forms.Form):
         widget=forms.RadioSelect,
         initial=Recipe.method,
         help_text=_(
-            "All sample answers to prompts of the pool and let the reward model judge them: DPO once before it trains, "
-            "the others as they go. DPO learns from people's pairs too, and needs no pool."
+            "All sample answers to prompts of the pool and let the reward model judge them: DPO and rejection sampling "
+            "once before they train, the others as they go. DPO learns from people's pairs too, and needs no pool."
         ),
     )
     start = forms.ChoiceField(

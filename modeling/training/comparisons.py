@@ -29,7 +29,7 @@ class Pair:
     judgment: Judgment = Judgment()
     weight: float = 1.0
     target: float = 1.0
-    """Probability that the winner is truly better; both are set by `weighting.py`."""
+    """Probability that the winner is truly better; of judged pairs both are set by `weighting.py`."""
 
 
 @dataclass
@@ -39,6 +39,8 @@ class Comparison:
     key: str
     examples: list[Example] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
+    is_judged: bool = True
+    """By people; if not, the pairs are what a reward model says (`sampled_pairs.py`)."""
 
 
 def comparisons_build(
@@ -118,6 +120,7 @@ def _fitting(comparison: Comparison) -> list[Comparison]:
             comparison.key,
             [comparison.examples[pair.winner], comparison.examples[pair.loser]],
             [dataclasses.replace(pair, winner=0, loser=1)],
+            comparison.is_judged,
         )
         for pair in comparison.pairs
     ]

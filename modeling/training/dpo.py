@@ -1,8 +1,8 @@
 """Stage `dpo`: direct preference optimisation and its family, on the frozen base with a LoRA adapter.
 
-All pairs of a prompt are in one batch, and each of its distinct answers goes through the model once. What a pair counts
-and how probably its chosen answer is the better one follow from its judgment (`weighting.py`). With a reward model and
-prompts there are further pairs, of answers that are sampled before the training (`sampled_pairs.py`).
+All judged pairs of a prompt are in one batch, and each of its distinct answers goes through the model once. What a
+pair counts and how probably its chosen answer is the better one follow from its judgment (`weighting.py`). With a
+reward model and prompts there are further pairs, of answers that are sampled before the training (`sampled_pairs.py`).
 
 Our own loop; the reasons are in docs/adr/0008-offline-policies.md.
 """
@@ -52,7 +52,9 @@ def run(spec: DPOSpec, run: RunDir) -> dict[str, Any]:
     held_out = [comparison for comparison in comparisons if comparison.key in kept_out]
     smoothing = smoothing_measure(train) if spec.measure_smoothing else spec.label_smoothing
     policy = OfflinePolicy(spec, base, device, base_sha256=sha256)
-    sampled = pairs_sample(spec, run, policy, tokenizer, kept_out=kept_out)
+    sampled = pairs_sample(
+        spec, run, policy, tokenizer, kept_out={example.prompt for item in held_out for example in item.examples}
+    )
     policy.reference_compute(example for item in (*comparisons, *sampled) for example in item.examples)
     plan = plan_draw(train + sampled, epochs=spec.epochs, batch_pairs=spec.batch_pairs, seed=f"dpo-{spec.seed}")
     training = OfflineTraining(spec, run, policy, PairObjective(spec, policy, smoothing=smoothing), plan)
@@ -70,6 +72,7 @@ def run(spec: DPOSpec, run: RunDir) -> dict[str, Any]:
         "n_pairs_weightless": n_weightless,
         "n_pairs_of_other_dimensions": n_elsewhere,
         "n_prompts": len(train),
+        "n_prompts_sampled": len(sampled),
         "label_smoothing": smoothing,
     }
 
@@ -84,11 +87,12 @@ class PairPart:
     losers: list[int]
     weights: Tensor  # (P,), as targets
     targets: Tensor
+    is_judged: Tensor  # 1 where people judged the pair, 0 where a reward model did
     n_batch_pairs: int
 
 
 class PairObjective:
-    """The loss of judged pairs under a policy."""
+    """The loss of pairs under a policy. Label noise and the SFT term are a matter of judged pairs alone."""
 
     def __init__(self, spec: DPOSpec, policy: OfflinePolicy, *, smoothing: float) -> None:
         self.spec, self.policy = spec, policy
@@ -109,18 +113,22 @@ class PairObjective:
         if self.spec.sft_coef:
             means_B = logprobs_B / lengths_B
             likely_P = part.targets * means_B[part.winners] + (1 - part.targets) * means_B[part.losers]
-            losses_P = losses_P - self.spec.sft_coef * likely_P
+            losses_P = losses_P - self.spec.sft_coef * likely_P * part.is_judged
         loss = (part.weights * losses_P).sum()
         return loss / part.n_batch_pairs, _sums(part, loss.detach(), log_ratios_B.detach())
 
     def _pair_losses(self, part: PairPart, log_ratios_B: Tensor) -> Tensor:
+        targets_P = torch.where(part.is_judged > 0, self.adjusted(part.targets), part.targets)
         return expected_losses(
-            PAIR_LOSSES[self.spec.loss], log_ratios_B[part.winners], log_ratios_B[part.losers],
-            self.adjusted(part.targets), beta=self.spec.beta,
+            PAIR_LOSSES[self.spec.loss], log_ratios_B[part.winners], log_ratios_B[part.losers], targets_P,
+            beta=self.spec.beta,
         )  # fmt: skip
 
     def figures(self, sums: Sums) -> dict[str, float]:
-        """Return loss, share of pairs told apart, margin (times beta, as trl's) and both sides' log-ratios in nats."""
+        """Return loss, share of pairs told apart, margin (times beta, as trl's) and both sides' log-ratios in nats.
+
+        Of all pairs of the batch, judged or sampled.
+        """
         n_pairs = sums["pairs"]
         return {
             "loss": sums["loss"] / sums["weight"],
@@ -160,11 +168,12 @@ def _of_dimension(preferences: list[Preference], dimension: str) -> tuple[list[P
 
 def _part(group: Sequence[Comparison], *, n_batch_pairs: int, device: torch.device) -> PairPart:
     examples: list[Example] = []
-    winners, losers, pairs = [], [], []
+    winners, losers, pairs, judged = [], [], [], []
     for comparison in group:
         winners += [len(examples) + pair.winner for pair in comparison.pairs]
         losers += [len(examples) + pair.loser for pair in comparison.pairs]
         pairs += comparison.pairs
+        judged += [comparison.is_judged] * len(comparison.pairs)
         examples += comparison.examples
 
     def tensor(values: Iterable[float]) -> Tensor:
@@ -172,7 +181,7 @@ def _part(group: Sequence[Comparison], *, n_batch_pairs: int, device: torch.devi
 
     return PairPart(
         examples, tensor(len(example.answer) for example in examples), winners, losers,
-        tensor(pair.weight for pair in pairs), tensor(pair.target for pair in pairs), n_batch_pairs,
+        tensor(pair.weight for pair in pairs), tensor(pair.target for pair in pairs), tensor(judged), n_batch_pairs,
     )  # fmt: skip
 
 

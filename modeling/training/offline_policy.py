@@ -56,6 +56,7 @@ class OfflinePolicy:
 
     def reference_logprobs(self, examples: Sequence[Example]) -> Tensor:
         """Return what the reference gives to answers that were known before training, (B,), in float64."""
+        assert self.reference, "reference_compute comes first"
         known = [self.reference[example] for example in examples]
         return torch.tensor(known, dtype=torch.float64, device=self.device.torch_device)
 

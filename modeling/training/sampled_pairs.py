@@ -8,10 +8,12 @@ Sources: Liu et al., 2023 (https://arxiv.org/abs/2309.06657), section 3, for sam
 al., 2024 (https://arxiv.org/abs/2405.19316), for its probabilities in the place of labels.
 """
 
+import functools
 import itertools
-import math
+import json
 import random
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -31,6 +33,12 @@ from modeling.spec import DPOSpec
 from modeling.training.comparisons import Comparison, Pair
 from modeling.training.offline_policy import POLICY, OfflinePolicy
 
+PROMPTS_AT_ONCE = 128
+"""Prompts that are sampled together, between two looks at whether to stop."""
+ANSWERS = "answers.json"
+
+TokenIds = tuple[int, ...]
+
 
 def pairs_sample(
     spec: DPOSpec,
@@ -38,67 +46,98 @@ def pairs_sample(
     policy: OfflinePolicy,
     tokenizer: PreTrainedTokenizerFast,
     *,
-    kept_out: Collection[str] = (),
+    kept_out: Collection[TokenIds] = (),
 ) -> list[Comparison]:
     """Return all pairs of answers that the policy gives before its training; none where the specification asks none.
 
-    Prompts in `kept_out` are held out. A run that goes on samples again, and gets the same answers.
-    Raises: BadInput, Stopped.
+    Prompts whose tokens are in `kept_out` are held out. Answers are kept beside the checkpoints for the next
+    attempt. Raises: BadInput, Stopped.
     """
     if spec.prompts is None or not spec.n_prompts:
         return []
-    prompts = [prompt for prompt in prompts_train_split(spec.prompts) if prompt.id not in kept_out]
-    if not prompts:
-        raise BadInput(f"{spec.prompts.path} has no prompts to train on: add some, or set n_prompts to 0.")
-    drawn = random.Random(f"dpo-{spec.seed}").sample(prompts, min(spec.n_prompts, len(prompts)))  # noqa: S311 - a seeded draw
-    context = context_length(policy.model.get_base_model())
-    fitting, ids, n_skipped = prompts_encode(drawn, tokenizer, context=context, max_new_tokens=spec.max_new_tokens)
-    if n_skipped:
-        run.message(f"Skipped {n_skipped} prompts that leave no room for an answer.")
-    examples = _sample(spec, run, policy, Sampler(policy.model, tokenizer, policy.device), ids)
+    ids = _prompts_draw(spec, run, policy, tokenizer, kept_out)
     reward = reward_model_load(policy.model, spec.reward, policy.device, base_sha256=policy.base_sha256)
-    scores_N = _log_odds(reward, examples)
-    n = spec.samples_per_prompt
-    found = [
-        pairs_of_scores(f"sampled {prompt.id}", examples[start : start + n], scores_N[start : start + n].tolist())
-        for prompt, start in zip(fitting, itertools.count(step=n), strict=False)
-    ]
-    run.message(f"Sampled {len(examples)} answers to {len(fitting)} prompts.")
+    sampler, n = Sampler(policy.model, tokenizer, policy.device), spec.samples_per_prompt
+    examples = _sample(spec, run, sampler, ids)
+    scores_MN = _log_odds(reward, examples, spec.dimension)
+    run.message(f"Sampled {len(examples)} answers to {len(ids)} prompts.")
+    found = [pairs_of_scores(examples[i : i + n], scores_MN[:, i : i + n]) for i in range(0, len(examples), n)]
     return [comparison for comparison in found if comparison.pairs]
 
 
-def pairs_of_scores(key: str, examples: Sequence[Example], scores: Sequence[float]) -> Comparison:
-    """Return all pairs of a prompt's distinct answers, the higher score first, each as probable as the scores say."""
-    scored = dict(zip(examples, scores, strict=True))
-    best_first = sorted(scored, key=lambda example: -scored[example])
+def pairs_of_scores(examples: Sequence[Example], scores_MN: Tensor) -> Comparison:
+    """Return all pairs of a prompt's distinct answers, the higher score first, by the log-odds of M reward models.
+
+    A pair is as probable as the models say on average, so less sure where they disagree.
+    """
+    first = {example: place for place, example in reversed(list(enumerate(examples)))}
+    places = sorted(first.values(), key=lambda place: -float(scores_MN[:, place].mean()))
     pairs = [
-        Pair(i, j, target=1 / (1 + math.exp(scored[best_first[j]] - scored[best_first[i]])))
-        for i, j in itertools.combinations(range(len(best_first)), 2)
+        Pair(i, j, target=float(torch.sigmoid(scores_MN[:, places[i]] - scores_MN[:, places[j]]).mean()))
+        for i, j in itertools.combinations(range(len(places)), 2)
     ]
-    return Comparison(key, best_first, pairs)
+    return Comparison(f"sampled {examples[0].prompt}", [examples[place] for place in places], pairs, is_judged=False)
 
 
-def _sample(
-    spec: DPOSpec, run: RunDir, policy: OfflinePolicy, sampler: Sampler, ids: Sequence[tuple[int, ...]]
-) -> list[Example]:
-    def on_progress(done: int, total: int) -> None:
-        run.progress(done, total, "answers")
+def _prompts_draw(
+    spec: DPOSpec,
+    run: RunDir,
+    policy: OfflinePolicy,
+    tokenizer: PreTrainedTokenizerFast,
+    kept_out: Collection[TokenIds],
+) -> list[TokenIds]:
+    assert spec.prompts is not None
+    prompts = prompts_train_split(spec.prompts)
+    if not prompts:
+        raise BadInput(f"{spec.prompts.path} has no prompts: add some, or set n_prompts to 0.")
+    context = min(spec.max_length, context_length(policy.model.get_base_model()))
+    try:
+        _, ids, n_skipped = prompts_encode(prompts, tokenizer, context=context, max_new_tokens=spec.max_new_tokens)
+    except BadInput as error:
+        raise BadInput(f"{error} Or set n_prompts to 0.") from error
+    if n_skipped:
+        run.message(f"Skipped {n_skipped} prompts that leave no room for an answer.")
+    free = [prompt for prompt in ids if prompt not in kept_out]
+    return random.Random(f"dpo-{spec.seed}").sample(free, min(spec.n_prompts, len(free)))  # noqa: S311 - a seeded draw
+
+
+def _sample(spec: DPOSpec, run: RunDir, sampler: Sampler, ids: Sequence[TokenIds]) -> list[Example]:
+    """Return each prompt's answers, prompt by prompt."""
+    known, n = run.snapshots(), spec.samples_per_prompt
+    answers: list[Example] = []
+    for start in range(0, len(ids), PROMPTS_AT_ONCE):
         if run.should_stop:
-            raise Stopped("Stopped while answers were sampled; the next attempt samples them again.")
+            raise Stopped(f"Stopped after {len(answers)} sampled answers; the next attempt goes on from there.")
+        rows = [(i, sample) for i in range(start, min(start + PROMPTS_AT_ONCE, len(ids))) for sample in range(n)]
+        if start in known:
+            found = json.loads((known[start] / ANSWERS).read_text(encoding="utf-8"))
+        else:
+            settings = DecodingSettings(max_new_tokens=spec.max_new_tokens)
+            with adapter_active(sampler.model, POLICY):
+                completions = sampler.sample(
+                    [ids[i] for i, _ in rows], settings, [mix_seeds(spec.seed, *row) for row in rows]
+                )
+            found = [list(completion.token_ids) for completion in completions]
+            run.save_snapshot(start, functools.partial(_write, answers=found))
+        answers += [Example(ids[i], tuple(answer)) for (i, _), answer in zip(rows, found, strict=True)]
+        run.progress(len(answers), len(ids) * n, "answers")
+    return answers
 
-    n = spec.samples_per_prompt
-    rows = [(position, sample) for position in range(len(ids)) for sample in range(n)]
-    with adapter_active(policy.model, POLICY):
-        completions = sampler.sample(
-            [ids[position] for position, _ in rows], DecodingSettings(max_new_tokens=spec.max_new_tokens),
-            [mix_seeds(spec.seed, position, sample) for position, sample in rows], on_progress=on_progress,
-        )  # fmt: skip
-    return [
-        Example(ids[position], tuple(completion.token_ids))
-        for (position, _), completion in zip(rows, completions, strict=True)
-    ]
+
+def _write(folder: Path, *, answers: Sequence[Sequence[int]]) -> None:
+    (folder / ANSWERS).write_text(json.dumps(answers), encoding="utf-8")
 
 
-def _log_odds(reward: RewardModel, examples: Sequence[Example]) -> Tensor:
-    """Return scores_N whose differences are log-odds of being preferred: as trained, the mean of an ensemble's."""
-    return torch.stack([member.score_all(examples) for member in reward.members]).mean(dim=0)
+def _log_odds(reward: RewardModel, examples: Sequence[Example], dimension: str) -> Tensor:
+    """Return scores_MN whose differences are log-odds of being preferred, by member: raw, as they were trained.
+
+    Of a model of several dimensions the one that the pairs are judged by, or the weighted mean of all for the whole.
+    Raises: BadInput when the model does not know the dimension.
+    """
+    if dimension and dimension not in reward.dimensions:
+        known = ", ".join(map(repr, reward.dimensions))
+        raise BadInput(f"The reward model does not score {dimension!r}, only {known}: set n_prompts to 0.")
+    asked = {dimension: 1.0} if dimension else reward.dimensions
+    shares = {name: asked.get(name, 0.0) / sum(asked.values()) for name in reward.dimensions}
+    models = [RewardModel(member.model, member.name, member.device, dimensions=shares) for member in reward.members]
+    return torch.stack([model.score_all(examples) for model in models])

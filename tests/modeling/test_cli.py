@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from modeling.cli import STAGE_FUNCTIONS, TOOLS
+from modeling.flags import spec_from_command
+from modeling.rundir import RunDir
 from modeling.spec import STAGES, ExitCode, RunResult
 from tests.modeling.conftest import read_events
 
@@ -107,6 +109,16 @@ def test_a_run_records_its_spec_with_pinned_files_and_flags_win_over_the_given_o
     result = RunResult.read(tmp_path)
     assert "tokenizer.json" in result.artifacts["tokenizer"].files
     assert result.metrics["vocab_size"] == 300
+
+
+def test_a_file_that_need_not_be_there_is_a_plain_path_too(tmp_path, texts):
+    flags = ["--base", "b", "--preferences", texts]
+    plain = spec_from_command("dpo", flags, RunDir(tmp_path / "plain"))
+    assert plain.prompts is None
+    sampled = spec_from_command("dpo", [*flags, "--reward", "r", "--prompts", texts], RunDir(tmp_path / "sampled"))
+    assert (sampled.prompts.path, len(sampled.prompts.sha256)) == (texts, 64)
+    assert spec_from_command("dpo", ["--seed", "3"], RunDir(tmp_path / "sampled")).prompts == sampled.prompts
+    assert spec_from_command("dpo", ["--seed", "3"], RunDir(tmp_path / "plain")).prompts is None
 
 
 def test_a_finished_run_is_not_run_again(tmp_path):

@@ -18,17 +18,19 @@ class DPOSpec(OfflineSpec):
     dimension: str = ""
     """Train on the judgments of this dimension; empty for those of the whole answer."""
     labels: LabelSpec = LabelSpec()
+    beta: float = 0.5
     loss: Literal["sigmoid", "robust", "ipo", "hinge", "apo_zero", "apo_down"] = "sigmoid"
     label_smoothing: float = 0.0
-    """Share of labels that are taken to be flipped. `robust` undoes it, the others allow for it."""
+    """Share of people's labels that are taken to be flipped. `robust` undoes it, the others allow for it."""
     measure_smoothing: bool = False
     """Set label_smoothing to 1 - the mean reliability of the pairs' annotators, where known; labels then as said."""
     sft_coef: float = 0.0
-    """Weight of the chosen answers' own loss, nats per token (Pang et al., 2024, https://arxiv.org/abs/2404.19733)."""
+    """Weight of judged chosen answers' own loss, nats per token (Pang et al., 2024, https://arxiv.org/abs/2404.19733)."""
     batch_pairs: int = 32
     reward: str = ""
     """A reward model that orders answers sampled to `prompts`: pairs of them are learnt beside the judged ones."""
     prompts: FileRef | None = None
+    """Prompts to sample answers to."""
     n_prompts: int = 1_000
     """How many of the prompts are drawn; all of them where there are not so many, and 0 samples nothing."""
     samples_per_prompt: int = 4

@@ -15,6 +15,7 @@ from alignment.selectors.round import round_detail, round_live
 from alignment.selectors.version import version_lineage, version_of_response
 from alignment.services.advance import round_advance, rounds_advance_all
 from alignment.services.build import build_start
+from alignment.services.datasets import RANKINGS_OF_POLICY
 from alignment.services.deployment import deployment_finish, deployment_rollback
 from alignment.services.round import round_cancel, round_deploy, round_launch, round_reject
 from feedback.domain.errors import NotAllowed
@@ -109,6 +110,21 @@ def test_without_a_gold_score_a_second_reward_model_of_other_prompts_judges(
     judge = ModelVersion.objects.get(kind=VersionKind.JUDGE)
     assert specs["evaluate"]["judge"].endswith(judge.path)
     assert round_.evaluation.judge == judge.name
+
+
+def test_dpo_without_a_gold_score_sees_nothing_that_its_judge_has_seen(
+    project, boss, annotator, broker, policy_server, base
+):
+    build(project, boss, broker, policy_server, base, gold="")
+    rank_all(project, annotator)
+    round_ = launched(project, boss, broker, Recipe(method="dpo"))
+    spec = round_.runs.get(purpose="policy").spec
+    assert Path(spec["preferences"][0]["path"]).name == RANKINGS_OF_POLICY
+    assert spec["reward"].endswith(ModelVersion.objects.get(kind=VersionKind.REWARD).path)
+    ranked = {str(pk) for pk in project.prompts.filter(split=Split.RANKED).values_list("pk", flat=True)}
+    pool = [json.loads(line)["id"] for line in Path(spec["prompts"]["path"]).read_text().splitlines()]
+    assert pool
+    assert not ranked & set(pool)
 
 
 def test_a_second_round_continues_the_adapter_on_new_rankings_only(
