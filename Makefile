@@ -52,7 +52,7 @@ check: install-dev  ## format, lint, types, import contracts, templates, migrati
 	try() { echo "== $$*"; "$$@" || status=1; }; \
 	try .venv/bin/ruff format --check .; \
 	try .venv/bin/ruff check .; \
-	try .venv/bin/mypy config feedback alignment modeling; \
+	try .venv/bin/mypy config feedback alignment modeling bench; \
 	try .venv/bin/lint-imports; \
 	try .venv/bin/djlint templates --check --quiet; \
 	try .venv/bin/djlint templates --lint --quiet; \

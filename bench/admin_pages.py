@@ -91,7 +91,7 @@ def measured(project: int, path: str) -> tuple[float, float]:
     client = Client()
     client.force_login(Project.objects.get(pk=project).created_by)
     tasks = Task.objects.filter(project=project)
-    first, last = tasks.order_by("pk").first().pk, tasks.order_by("-pk").first().pk
+    first, last = tasks.earliest("pk").pk, tasks.latest("pk").pk
     url = f"/projects/{project}/{path.format(middle=(first + last) // 2)}"
     times = []
     for _ in range(REPEATS + 1):

@@ -55,7 +55,7 @@ def start_training(stack: Stack) -> tuple[Client, int]:
     return admin, project
 
 
-def measure(stack: Stack, admin: Client, project: int, options: argparse.Namespace) -> dict[str, object]:
+def measure(stack: Stack, admin: Client, project: int, options: argparse.Namespace) -> dict[str, float]:
     """Claim and submit until the round waits at the gate."""
     command = ["-m", "bench.claim_tasks", "--tasks", str(options.tasks), "--annotators", str(options.annotators)]
     claims = json.loads(stack.run_python(*command).splitlines()[-1])

@@ -154,7 +154,7 @@ def noise_for(accuracy: NDArray[np.float64], n_items: int) -> NDArray[np.float64
         seen = np.arange(n_items) + spread * from_zero
         right = [seen[:, j] > seen[:, i] for i in range(n_items) for j in range(i + 1, n_items)]
         shares.append(np.mean(right))
-    return np.interp(accuracy, shares[::-1], spreads[::-1])
+    return np.asarray(np.interp(accuracy, shares[::-1], spreads[::-1]), dtype=np.float64)
 
 
 def crowd_make(
@@ -188,7 +188,7 @@ def crowd_make(
             if kind[person] == "honest":
                 made[person] = ranks_from(truth_TK[task] + spread[person] * noise)
             elif kind[person] == "position":
-                made[person] = 1.0 + orders[person]
+                made[person] = (1 + orders[person]).astype(np.float64)
             elif kind[person] == "random" or not (made or anyone):
                 made[person] = ranks_from(noise)
             elif not anyone:

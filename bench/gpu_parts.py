@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import functools
 import json
 import time
 from collections.abc import Callable
@@ -84,7 +85,7 @@ def sampling_generate(folder: Path, device: Device) -> float:
             )
 
     draw(8)
-    return max(_rate(lambda size=size: draw(size)) for size in (64, 192))
+    return max(_rate(functools.partial(draw, size)) for size in (64, 192))
 
 
 # ---- Pairs ----------------------------------------------------------------------------------------------------------

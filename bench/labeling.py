@@ -7,6 +7,7 @@ tasks (issue 4 names it as the peer; it is not measured here).
 """
 
 import argparse
+import functools
 import json
 import os
 import secrets
@@ -91,7 +92,7 @@ def measured(address: str, campaign: dict[str, Any], options: argparse.Namespace
                 submit_ms.append(1_000 * (submitted - claimed))
             now = time.perf_counter()
 
-    at_once([lambda key=key: work(key) for key in campaign["keys"]])
+    at_once([functools.partial(work, key) for key in campaign["keys"]])
     figures = {"loops_per_s": round(len(next_ms) / options.seconds, 1)}
     for name, times in (("next", next_ms), ("submit", submit_ms)):
         cuts = statistics.quantiles(times, n=100)

@@ -18,7 +18,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alignment.domain.sampling import answers_wanted, plan_even
@@ -38,7 +38,7 @@ from modeling.training import dpo, ppo, reward, rft, rloo
 
 N_ANSWERS = 4
 TEMPERATURE = 0.35
-STAGES = {
+STAGES: dict[str, Callable[..., dict]] = {
     "reward": reward.run, "dpo": dpo.run, "rloo": rloo.run, "grpo": rloo.run, "ppo": ppo.run, "rft": rft.run,
     "evaluate": evaluate.run,
 }  # fmt: skip
@@ -161,7 +161,7 @@ def rankings(
     gold = gold_function(options.gold)
     scores = [[gold(prompt.text, text) for text, _ in group] for prompt, group in zip(prompts, answers, strict=True)]
     spread = statistics.pstdev(score for group in scores for score in group)
-    n_pairs = n_right = 0
+    n_pairs, n_right = 0, 0.0
     with file.open("w", encoding="utf-8") as stream:
         for prompt, group, golds in zip(prompts, answers, scores, strict=True):
             gumbels = [-math.log(-math.log(generator.random() or 0.5)) for _ in group]

@@ -31,7 +31,7 @@ from modeling.evaluation.judges import gold_function
 from modeling.model.base import load_base, load_tokenizer
 from modeling.model.reward import RewardModel, reward_model_new
 from modeling.rundir import RunDir
-from modeling.spec import FileRef, LabelSpec, RewardSpec
+from modeling.spec import FileRef, LabelSource, LabelSpec, RewardSpec
 from modeling.training.comparisons import comparisons_build
 from modeling.training.reward_fits import fits_plan
 from modeling.training.reward_loop import RewardTraining
@@ -41,7 +41,9 @@ N_ANNOTATORS, OVERLAP, FLIPPING = 30, 3, 0.3
 N_RANKED, N_TESTED = 360, 300
 BATCH_PAIRS = 32 * OVERLAP
 """As many prompts in a batch as by default, whose pairs are judged once each."""
-VARIANTS = ("honest alone", "hard", "weight", "reliability", "consensus")
+HONEST = "honest alone"
+SOURCES: tuple[LabelSource, ...] = ("hard", "weight", "reliability", "consensus")
+VARIANTS = (HONEST, *SOURCES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,8 +78,8 @@ def one_seed(options: argparse.Namespace, seed: int) -> dict[str, float]:
     generator = random.Random(f"noisy-{seed}")
     prompts = [prompt for prompt in read_prompts(FileRef(options.prompts)) if prompt.split in ("ranked", "pool")]
     prompts = generator.sample(prompts, N_RANKED + N_TESTED)
-    found = sample_answers(options.base, [prompt for prompt in prompts for _ in range(N_ANSWERS)], seed)
-    answers = [list(dict.fromkeys(found[i : i + N_ANSWERS])) for i in range(0, len(found), N_ANSWERS)]
+    sampled = sample_answers(options.base, [prompt for prompt in prompts for _ in range(N_ANSWERS)], seed)
+    answers = [list(dict.fromkeys(sampled[i : i + N_ANSWERS])) for i in range(0, len(sampled), N_ANSWERS)]
     gold = gold_function(options.gold)
     golds = [[gold(prompt.text, text) for text, _ in group] for prompt, group in zip(prompts, answers, strict=True)]
     spread = statistics.pstdev(score for group in golds for score in group)
@@ -90,10 +92,11 @@ def one_seed(options: argparse.Namespace, seed: int) -> dict[str, float]:
     preferences = list(preferences_of(ranked, judgments))
     tested = list(zip(prompts[N_RANKED:], answers[N_RANKED:], golds[N_RANKED:], strict=True))
     found = {"pairs": len(preferences), "right": sum(right for _, _, right in preferences) / len(preferences)}
-    for variant in VARIANTS:
-        rows = [row for row, who, _ in preferences if variant != "honest alone" or who not in flippers]
-        source = "hard" if variant == "honest alone" else variant
-        found[variant] = accuracy(trained(options.base, rows, source, seed), tested, options.base)
+    honest = [row for row, who, _ in preferences if who not in flippers]
+    found[HONEST] = accuracy(trained(options.base, honest, "hard", seed), tested, options.base)
+    for source in SOURCES:
+        model = trained(options.base, [row for row, _, _ in preferences], source, seed)
+        found[source] = accuracy(model, tested, options.base)
     return found
 
 
@@ -159,7 +162,7 @@ def preferences_of(ranked: list[Ranked], judgments: dict) -> Iterator[tuple[Pref
                     yield row, person, task.gold[better] > task.gold[worse]
 
 
-def trained(base: str, rows: list[Preference], source: str, seed: int) -> RewardModel:
+def trained(base: str, rows: list[Preference], source: LabelSource, seed: int) -> RewardModel:
     """Return a model of the stage's last fit alone: what it is tested on is known here."""
     spec = RewardSpec(
         base=base, preferences=(FileRef("rows"),), batch_pairs=BATCH_PAIRS, seed=seed, labels=LabelSpec(source=source)

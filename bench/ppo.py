@@ -17,6 +17,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ PEER_KL_COEF = 0.08
 """Fixed, since trl follows no target."""
 KL_TARGET_NATS = 5.8
 """Of ours. With both, policies end about as far from the base, 5.3 to 6.0 nats: only then can win rates be compared."""
-STAGES = {"reward": reward.run, "evaluate": evaluate.run}
+STAGES: dict[str, Callable[..., dict[str, Any]]] = {"reward": reward.run, "evaluate": evaluate.run}
 FIGURES = ("samples_per_s", "memory_mb", "win_rate", "kl_nats", "mean_tokens", "distinct_share", "seconds")
 Figures = dict[str, float]
 

@@ -149,7 +149,7 @@ def _peers(load: Load, device: Device) -> dict[str, Way]:
     return ways | {"generate_batch": _generate_batch(load, device)}
 
 
-class _AtLength(StoppingCriteria):  # type: ignore[misc]
+class _AtLength(StoppingCriteria):
     """Ends each row at its own length."""
 
     def __init__(self, ends: torch.Tensor) -> None:

@@ -11,7 +11,7 @@ from modeling.spec.stages.corpus import CorpusSpec
 from modeling.spec.stages.dpo import DPOSpec
 from modeling.spec.stages.evaluate import EvaluateSpec
 from modeling.spec.stages.kto import KTOSpec
-from modeling.spec.stages.labels import LabelSpec
+from modeling.spec.stages.labels import LabelSource, LabelSpec
 from modeling.spec.stages.lora import LoraSpec
 from modeling.spec.stages.offline import OfflineSpec
 from modeling.spec.stages.online import OnlineSpec
@@ -33,6 +33,7 @@ __all__ = [
     "FileRef",
     "GRPOSpec",
     "KTOSpec",
+    "LabelSource",
     "LabelSpec",
     "LoraSpec",
     "OfflineSpec",

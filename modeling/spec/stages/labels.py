@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Literal
 
+LabelSource = Literal["hard", "weight", "reliability", "consensus"]
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LabelSpec:
@@ -11,7 +13,7 @@ class LabelSpec:
     A judgment of which nothing is known counts as it was said, by whatever source.
     """
 
-    source: Literal["hard", "weight", "reliability", "consensus"] = "consensus"
+    source: LabelSource = "consensus"
     """`hard`: every judgment as it was said. `weight`: as it was said, counted by its annotator's weight.
     `reliability`: right with the annotator's probability of being right. `consensus`: what all judgments of the task
     say together, with the confidence that they say it with; where there is none, as `reliability`."""
