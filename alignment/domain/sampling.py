@@ -19,11 +19,11 @@ class Wanted:
 def plan_even(source_ids: Sequence[int], n_answers: int) -> list[tuple[int, int]]:
     """Split a task's answers over the sources as evenly as whole numbers allow, the first ones getting the rest.
 
-    A source that gets none is left out; tasks that show no answers have an empty plan.
+    With fewer answers than sources some get none, but not the same ones in every task (`answers_wanted`). Tasks that
+    show no answers have an empty plan.
     """
     share, rest = divmod(n_answers, len(source_ids))
-    shares = [(source_id, share + (index < rest)) for index, source_id in enumerate(source_ids)]
-    return [(source_id, n) for source_id, n in shares if n]
+    return [(source_id, share + (index < rest)) for index, source_id in enumerate(source_ids)] if n_answers else []
 
 
 def answers_wanted(plan: Sequence[tuple[int, int]], prompt_ids: Sequence[int]) -> Iterator[Wanted]:

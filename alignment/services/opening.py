@@ -57,7 +57,7 @@ def batch_plan(*, round: Round, after: Round | None) -> bool:
 
 
 def _versions_to_compare(live: Deployment) -> list[ModelVersion]:
-    """Return a new policy, the one before it, and SFT, as far as a task has answers for them.
+    """Return a new policy, the one before it, and SFT.
 
     Two policies in a row are much alike: rankings of their answers alone let the reward model forget what it was that
     they learnt to do better than SFT.

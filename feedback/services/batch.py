@@ -21,13 +21,13 @@ INSERT_CHUNK = 500
 
 
 def batch_create(*, project: Project, plan: Sequence[tuple[int, int]], n_prompts: int, seed: int) -> Batch:
-    """Make a batch that waits for answers: `plan` is (source id, answers of each prompt), empty for answers to write.
+    """Make a batch that waits for answers: `plan` is (source id, answers of a prompt), empty for answers to write.
 
     Takes `ranked` prompts that were in the fewest batches, in an order of their contents and the seed alone, and
     fewer than `n_prompts` when the project has no more. Raises: Invalid.
     """
-    if n_prompts < 1 or any(n < 1 for _, n in plan):
-        raise Invalid(_("A batch needs at least one prompt and one answer of each source."))
+    if n_prompts < 1 or any(n < 0 for _, n in plan) or (plan and not any(n for _, n in plan)):
+        raise Invalid(_("A batch needs at least one prompt, and each prompt one answer."))
     if bool(plan) == (protocol_current(project=project).kind == ProtocolKind.WRITE):
         raise Invalid(_("A batch of answers to write samples none; every other batch needs at least one source."))
     chosen = _choose_prompts(project, n_prompts, seed)

@@ -21,8 +21,15 @@ def test_one_source_gives_all_answers():
 
 def test_tasks_without_answers_ask_nobody():
     assert plan_even([7, 8], 0) == []
-    assert plan_even([7, 8], 1) == [(7, 1)]
     assert list(answers_wanted([], [1, 2])) == []
+
+
+def test_with_fewer_answers_than_sources_they_take_turns_and_give_equally_many():
+    wanted = list(answers_wanted(plan_even([7, 8, 9], 2), range(6)))
+    pairs = [{item.source_id for item in wanted if item.prompt_id == prompt} for prompt in range(6)]
+    assert pairs == [{7, 8}, {8, 9}, {9, 7}] * 2
+    assert Counter(item.source_id for item in wanted) == {7: 4, 8: 4, 9: 4}
+    assert len(wanted) == n_answers_wanted(plan_even([7, 8, 9], 2), 6)
 
 
 def test_every_answer_has_its_own_seed_and_always_the_same():

@@ -43,9 +43,9 @@ def test_a_batch_asks_for_as_many_answers_as_its_kind_shows(kind, n_answers):
     assert round_.batch.state == BatchState.SAMPLING
 
 
-@pytest.mark.parametrize(("kind", "n_answers"), [("rank", [2, 1, 1]), ("pairwise", [1, 1])])
+@pytest.mark.parametrize(("kind", "n_answers"), [("rank", [2, 1, 1]), ("pairwise", [1, 1, 0])])
 def test_a_new_policy_is_compared_with_the_one_before_and_with_sft(kind, n_answers):
-    """Whatever people rank, something in it is SFT's, as far as a task has room for three."""
+    """Where tasks have room for two, the three take turns."""
     project, round_ = opening(ProtocolKind(kind))
     live = deployment_live(project=project)
     versions = [live.version]
