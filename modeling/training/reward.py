@@ -29,6 +29,9 @@ from modeling.training.weighting import comparisons_weigh
 COLLAPSED = 1e-3
 """Standard deviation of scores, in log-odds, below which no pair is told apart: healthy models have 0.5 and more."""
 
+COIN = 0.5
+"""Accuracy of a model that knows nothing. One whose interval lies above it knows an order, however unsure its loss."""
+
 RULED_BY_LENGTH = 0.5
 """Share of the variance of score differences that length may explain in a model that follows it more than people do:
 0.1 in honest models of the demo, whose coefficients are yet twice those of their noisy annotators."""
@@ -58,6 +61,11 @@ def run(spec: RewardSpec, run: RunDir) -> dict[str, Any]:
     run.message(f"Held out: {figures['reward_accuracy']:.3f} of {figures['reward_accuracy_n']} pairs judged right.")
     figures |= _measure_scores(reward, comparisons)
     _refuse(figures, reward, spec)
+    if not figures["heldout_loss"] < LN_2:
+        run.message(
+            f"The reward model is too sure: believe its order, not its probabilities (held-out loss "
+            f"{figures['heldout_loss']:.3f}, a coin's is {LN_2:.3f}). More rankings or fewer epochs help."
+        )
     reward_model_save(reward, run.artifact("reward"), base_sha256=base_sha256(spec.base))
     return figures | {
         "n_pairs": len(pairs),
@@ -139,7 +147,7 @@ def _measure_scores(reward: RewardModel, comparisons: Sequence[Comparison]) -> d
 
 def _refuse(figures: dict[str, Any], reward: RewardModel, spec: RewardSpec) -> None:
     """Raises: Refused when the model must not be used."""
-    if not figures["heldout_loss"] < LN_2:
+    if not figures["heldout_loss"] < LN_2 and not figures["reward_accuracy_low"] > COIN:
         raise Refused(
             f"The reward model learned nothing that holds on unseen prompts: its held-out loss is "
             f"{figures['heldout_loss']:.3f}, a coin's is {LN_2:.3f}. Collect more rankings or check that people agree."

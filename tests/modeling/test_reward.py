@@ -105,6 +105,20 @@ def test_a_model_that_knows_nothing_of_unseen_prompts_is_refused(spec, run_dir, 
         reward_stage.run(coin, run_dir)
 
 
+@pytest.mark.parametrize(("accuracy_low", "refused"), [(0.64, False), (0.49, True)])
+def test_a_model_that_is_too_sure_but_orders_well_passes_with_a_word(spec, run_dir, monkeypatch, accuracy_low, refused):
+    """After a hundred rankings: 0.68 of unseen pairs right, and a loss above a coin's."""
+    figures = reward_stage.reward_figures
+    found = {"heldout_loss": 0.72, "reward_accuracy_low": accuracy_low}
+    monkeypatch.setattr(reward_stage, "reward_figures", lambda pairs: figures(pairs) | found)
+    if refused:
+        with pytest.raises(Refused, match="held-out loss"):
+            reward_stage.run(spec, run_dir)
+    else:
+        reward_stage.run(spec, run_dir)
+        assert any("believe its order" in event.get("text", "") for event in read_events(run_dir))
+
+
 def test_a_loss_that_is_not_finite_is_refused(spec, run_dir, monkeypatch):
     monkeypatch.setattr(reward_scoring, "preference_losses", lambda differences, **_: differences * float("nan"))
     with pytest.raises(Refused, match="diverged in fold 1"):
