@@ -45,9 +45,9 @@ def test_the_form_starts_from_the_specification_and_its_defaults_make_an_empty_r
 
 
 def test_only_what_differs_from_the_defaults_goes_into_the_recipe():
-    form = LaunchForm(defaults(method="dpo", dpo_beta="0.5", rloo_n_steps="7", reward_folds="4"))
+    form = LaunchForm(defaults(method="dpo", dpo_beta="0.2", rloo_n_steps="7", reward_folds="4"))
     assert form.is_valid(), form.errors
-    assert form.recipe().policy == {"beta": 0.5}
+    assert form.recipe().policy == {"beta": 0.2}
     assert form.recipe().reward == {"folds": 4}
 
 
