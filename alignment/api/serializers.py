@@ -25,7 +25,7 @@ class RecipeSerializer(serializers.Serializer):
     method = serializers.ChoiceField(choices=list(METHODS), required=False)
     start = serializers.ChoiceField(
         choices=["fresh", "continue"], required=False,
-        help_text="New adapters on all rankings so far, or the deployed adapter on the rankings since then.",
+        help_text="A new adapter, or the deployed one, which with `dpo` learns from the rankings since then alone.",
     )  # fmt: skip
     reference = serializers.ChoiceField(choices=["sft", "previous"], required=False)
     reward = serializers.DictField(required=False, help_text="Fields of the reward stage that differ from defaults.")

@@ -100,7 +100,7 @@ class Recipe:
 
     method: MethodName = "ppo"
     start: Literal["fresh", "continue"] = "fresh"
-    """`fresh`: new adapters on all rankings so far. `continue`: the deployed adapter on the rankings since then."""
+    """`fresh`: a new adapter. `continue`: the deployed one."""
     reference: Literal["sft", "previous"] = "sft"
     """Which policy the KL of the training is taken to."""
     reward: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -123,6 +123,14 @@ class Recipe:
         check_fields(EvaluateSpec, self.evaluation, "evaluation")
         self.gate.validate()
         _seed(self.seed)
+
+    @property
+    def only_new_rankings(self) -> bool:
+        """Whether the rankings that made the deployed policy are left out: an offline policy has learnt them already.
+
+        An online policy learns from the reward model alone, which starts afresh in every round and needs them all.
+        """
+        return self.start == "continue" and not is_online(self.policy_spec)
 
     @property
     def policy_spec(self) -> type[Spec]:

@@ -38,7 +38,7 @@ def round_freeze(*, round: Round, recipe: Recipe, previous: ModelVersion, by: Us
     usable = rankings_usable(
         project=round.project,
         until_judgment_id=last,
-        not_in=version_snapshots(previous) if recipe.start == "continue" else (),
+        not_in=version_snapshots(previous) if recipe.only_new_rankings else (),
         halves=not build_recipe(round.project).gold,
     )
     rankings_check(recipe=recipe, usable=usable)

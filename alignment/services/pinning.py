@@ -31,11 +31,11 @@ def round_pin(*, round: Round) -> None:
 
 
 def _snapshot(round_: Round) -> Snapshot:
-    continues = Recipe.from_json(round_.recipe).start == "continue"
+    recipe = Recipe.from_json(round_.recipe)
     return snapshot_create(
         project=round_.project,
         by=round_.launched_by,
         until_judgment_id=round_.last_judgment_id,
-        not_in=version_snapshots(round_previous(round_)) if continues else (),
+        not_in=version_snapshots(round_previous(round_)) if recipe.only_new_rankings else (),
         halves=not build_recipe(round_.project).gold,
     )

@@ -114,12 +114,15 @@ class LaunchForm(forms.Form):
     start = forms.ChoiceField(
         label=_("Start from"),
         choices=[
-            ("fresh", _("A fresh adapter, all rankings so far")),
-            ("continue", _("The last policy, new rankings")),
+            ("fresh", _("A fresh adapter")),
+            ("continue", _("The last policy")),
         ],
         widget=forms.RadioSelect,
         initial="fresh",
-        help_text=_("Fresh forgets the last round's mistakes. Continuing is quicker when there are many rankings."),
+        help_text=_(
+            "Fresh forgets the last round's mistakes. A policy that goes on with DPO learns from the rankings since then "
+            "alone; otherwise all rankings so far are learnt from."
+        ),
     )
     reference = forms.ChoiceField(
         label=_("Stay close to"),

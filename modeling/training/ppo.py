@@ -148,7 +148,7 @@ class PPOTraining:
         )
         vocab_size = causal_lm(self.model).config.get_text_config().vocab_size
         self.max_tokens = spec.tokens_per_pass or token_budget(self.device, vocab_size)
-        self.kl_coef = spec.kl_coef
+        self.kl_coef, self.kl_start = spec.kl_coef, 0.0
         self.spread = RunningSpread()
 
     def train(self) -> dict[str, Any]:
@@ -164,6 +164,7 @@ class PPOTraining:
             self.run.progress(step + 1, self.spec.n_steps)
             if step % SAMPLE_EVERY_STEPS == 0:
                 self.run.message(f"Step {step + 1}, {experience.answers.best(experience.scores)}")
+            self.kl_start = self.kl_start if step else max(0.0, figures["kl_nats"])
             self.kl_coef = self._kl_coef_next(step, figures["kl_nats"])
             history.append(figures)
         return final_figures(history)
@@ -173,7 +174,9 @@ class PPOTraining:
         if not self.spec.kl_target_nats or step < n_rested:
             return self.kl_coef
         progress = (step + 1 - n_rested) / (self.spec.n_steps - n_rested)
-        return kl_coef_next(self.kl_coef, kl_nats, target_nats=self.spec.kl_target_nats, progress=progress)
+        return kl_coef_next(
+            self.kl_coef, kl_nats, target_nats=self.spec.kl_target_nats, start_nats=self.kl_start, progress=progress
+        )
 
     def _experience(self, step: int) -> Experience:
         chosen = prompts_draw(
@@ -265,12 +268,13 @@ class PPOTraining:
         return norm
 
     def _state(self) -> dict[str, Any]:
-        return {"kl_coef": self.kl_coef, "spread": dataclasses.asdict(self.spread)}
+        return {"kl_coef": self.kl_coef, "kl_start": self.kl_start, "spread": dataclasses.asdict(self.spread)}
 
     def _resume(self) -> int:
         values = self.checkpoints.resume()
         if values["step"]:
-            self.kl_coef, self.spread = values["kl_coef"], RunningSpread(**values["spread"])
+            self.kl_coef, self.kl_start = values["kl_coef"], values["kl_start"]
+            self.spread = RunningSpread(**values["spread"])
         return int(values["step"])
 
 

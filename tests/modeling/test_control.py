@@ -19,6 +19,11 @@ def test_the_target_rises_in_the_first_steps(progress, expected):
     assert kl_coef_next(1.0, 3.0, target_nats=6.0, progress=progress) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("progress", "kl_nats"), [(0.0, 5.0), (0.3, 5.5), (0.6, 6.0), (1.0, 6.0)])
+def test_the_target_of_a_policy_that_goes_on_rises_from_where_it_starts(progress, kl_nats):
+    assert kl_coef_next(1.0, kl_nats, target_nats=6.0, start_nats=5.0, progress=progress) == pytest.approx(1.0)
+
+
 def test_the_running_spread_is_that_of_all_numbers_so_far():
     stream, spread = random.Random(2), RunningSpread()
     values: list[float] = []

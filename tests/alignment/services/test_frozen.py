@@ -58,6 +58,15 @@ def test_a_launch_writes_no_dataset_and_what_is_ranked_after_it_belongs_to_the_n
     assert not set(first.snapshot.judgment_ids) & set(second.snapshot.judgment_ids)
 
 
+def test_an_online_policy_that_goes_on_has_a_reward_model_of_all_rankings(project, boss, broker, second):
+    recipe = Recipe(method="ppo", start="continue", policy={"n_steps": 3})
+    second = launched(project, boss, broker, recipe)
+    assert second.state == RoundState.GATE, second.error
+    first = Round.objects.get(number=1)
+    assert set(first.snapshot.judgment_ids) < set(second.snapshot.judgment_ids)
+    assert second.runs.get(purpose="policy").spec["adapter"].endswith(first.policy.path)
+
+
 def test_what_is_deployed_while_a_round_trains_does_not_change_what_it_trains_on_and_is_compared_with(
     project, boss, broker, second
 ):
