@@ -21,7 +21,7 @@ from alignment.services.deployment import deployment_finish
 from alignment.services.ending import round_end
 from alignment.services.ensure import run_ensure
 from alignment.services.opening import batch_plan
-from alignment.services.pinning import round_pin
+from alignment.services.pinning import figures_ready, round_pin
 from alignment.services.sampling import batch_sample_send
 from alignment.services.specs import build_recipe, round_base
 from alignment.services.version import version_publish
@@ -112,6 +112,8 @@ def _sampling(round_: Round) -> bool:
 
 
 def _snapshot(round_: Round) -> bool:
+    if round_.snapshot is None and not figures_ready(round=round_):
+        return False
     round_pin(round=round_)
     return True
 

@@ -2,6 +2,7 @@
 
 from django.db import transaction as database
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from alignment.domain.recipe import Recipe
 from alignment.domain.states import RoundState
@@ -12,8 +13,31 @@ from alignment.services.specs import build_recipe, round_previous
 from feedback.domain.errors import Conflict
 from feedback.domain.states import Split
 from feedback.models import Snapshot
+from feedback.selectors.quality import LIVE, report_newest
+from feedback.services.quality import quality_ask
 from feedback.services.snapshot import snapshot_create
 from feedback.services.transition import transition
+
+_FIGURES_FIRST = gettext_noop(
+    "The quality report is brought up to date first: the training takes from it how far each annotator can be trusted."
+)
+
+
+def figures_ready(*, round: Round) -> bool:
+    """Return whether a quality report knows of all rankings that stood at the launch; otherwise ask for one.
+
+    What could not be computed since the launch is done without: a judgment of which nothing is known counts as it was
+    said.
+    """
+    newest = report_newest(project=round.project)
+    asked_since = newest is not None and round.launched_at is not None and newest.created_at >= round.launched_at
+    is_live = newest is not None and newest.state in LIVE
+    if newest is not None and not is_live and (asked_since or newest.last_judgment_id >= round.last_judgment_id):
+        return True
+    if not is_live:
+        quality_ask(project=round.project, by=round.launched_by)
+    Round.objects.filter(pk=round.pk, state=round.state).update(waiting_for=_FIGURES_FIRST)
+    return False
 
 
 def round_pin(*, round: Round) -> None:
@@ -27,7 +51,7 @@ def round_pin(*, round: Round) -> None:
         # SQLite holds everybody who writes: 2.7 s for 5,000 rankings of four answers each.
         if not Round.objects.filter(pk=round.pk, state=round.state).update(state=round.state):
             raise Conflict(_("%(what)s has changed meanwhile; look again.") % {"what": round})
-        transition(obj=round, to=RoundState.REWARD, snapshot=round.snapshot or _snapshot(round))
+        transition(obj=round, to=RoundState.REWARD, snapshot=round.snapshot or _snapshot(round), waiting_for="")
 
 
 def _snapshot(round_: Round) -> Snapshot:

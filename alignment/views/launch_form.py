@@ -120,8 +120,8 @@ class LaunchForm(forms.Form):
         widget=forms.RadioSelect,
         initial="fresh",
         help_text=_(
-            "Fresh forgets the last round's mistakes. A policy that goes on with DPO learns from the rankings since then "
-            "alone; otherwise all rankings so far are learnt from."
+            "Fresh forgets the last round's mistakes. A policy that goes on with DPO learns from the rankings since "
+            "then alone; otherwise all rankings so far are learnt from."
         ),
     )
     reference = forms.ChoiceField(

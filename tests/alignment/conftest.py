@@ -13,9 +13,14 @@ import pytest
 from celery import current_app
 
 import alignment.jobs
+import feedback.jobs
+from alignment.domain.states import RoundState
+from alignment.models import Round
 from alignment.runs import stopping
+from alignment.services.advance import rounds_advance_all
 
 assert alignment.jobs, "importing it registers the jobs"
+assert feedback.jobs, "likewise"
 
 FAKE = Path(__file__).parent / "fake"
 sys.path.insert(0, str(FAKE))
@@ -55,8 +60,11 @@ class Broker:
         self.messages: list[tuple[str, dict[str, Any]]] = []
 
     def drain(self, *, limit: int = 200) -> None:
-        """Work on messages, oldest first, until none is left."""
+        """Work on messages, oldest first, until none is left; a launch that waits for figures is looked at as by the
+        beat."""
         for _ in range(limit):
+            if not self.messages and Round.objects.filter(state=RoundState.SNAPSHOT).exists():
+                rounds_advance_all()
             if not self.messages:
                 return
             job, kwargs = self.messages.pop(0)

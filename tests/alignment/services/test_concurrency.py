@@ -23,7 +23,13 @@ from tests.alignment.factories import (
     RoundFactory,
     RunFactory,
 )
-from tests.feedback.factories import JudgmentFactory, MembershipFactory, PromptFactory, SnapshotFactory
+from tests.feedback.factories import (
+    JudgmentFactory,
+    MembershipFactory,
+    PromptFactory,
+    QualityReportFactory,
+    SnapshotFactory,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -89,6 +95,11 @@ def test_freezing_the_rankings_at_once_makes_one_snapshot(broker, launched):
     ]
     Round.objects.filter(pk=launched.pk).update(snapshot=None, last_judgment_id=judgments[0].pk)
     launched.snapshot.delete()
+    at_once(lambda: round_advance(round_id=launched.pk))
+    assert broker.names() == ["feedback.quality_compute"]
+    broker.messages.clear()
+    launched.project.quality_reports.get().delete()
+    QualityReportFactory(project=launched.project, last_judgment_id=judgments[0].pk)
     at_once(lambda: round_advance(round_id=launched.pk))
     launched.refresh_from_db()
     assert launched.state == RoundState.REWARD

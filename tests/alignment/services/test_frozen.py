@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from celery import current_app
 
 from alignment.domain.errors import RoundRefused
 from alignment.domain.recipe import Recipe
@@ -12,9 +13,11 @@ from alignment.domain.states import RoundState
 from alignment.models import Round
 from alignment.selectors.deployment import deployment_live, version_base
 from alignment.selectors.round import round_live
+from alignment.services.advance import rounds_advance_all
 from alignment.services.deployment import deployment_rollback
 from alignment.services.round import round_deploy, round_launch
-from feedback.domain.states import Role
+from feedback.domain.states import QualityState, Role
+from feedback.services import quality
 from feedback.services.assignment import assignment_claim
 from feedback.services.person import member_add
 from tests.alignment.playing import CONTINUED, build, judge, launched, rank_all
@@ -56,6 +59,41 @@ def test_a_launch_writes_no_dataset_and_what_is_ranked_after_it_belongs_to_the_n
     second = launched(project, boss, broker, CONTINUED)
     assert late.pk in second.snapshot.judgment_ids
     assert not set(first.snapshot.judgment_ids) & set(second.snapshot.judgment_ids)
+
+
+def test_a_launch_waits_for_a_quality_report_that_knows_of_all_its_rankings(
+    project, boss, annotator, broker, policy_server, base
+):
+    build(project, boss, broker, policy_server, base)
+    rank_all(project, annotator)
+    round_ = round_launch(project=project, recipe=Recipe(), by=boss)
+    while quality.JOB not in broker.names():
+        job, fields = broker.messages.pop(0)
+        current_app.tasks[job](**fields)
+    rounds_advance_all()
+    round_.refresh_from_db()
+    assert (round_.state, broker.names()) == (RoundState.SNAPSHOT, [quality.JOB])
+    assert "quality report" in round_.waiting_for
+    broker.drain()
+    round_.refresh_from_db()
+    assert (round_.state, round_.waiting_for) == (RoundState.GATE, "")
+    report = project.quality_reports.get(pk=round_.snapshot.filter["quality_report"])
+    assert report.last_judgment_id >= round_.last_judgment_id
+
+
+def test_a_report_that_cannot_be_computed_keeps_no_round_waiting(
+    project, boss, annotator, broker, policy_server, base, monkeypatch
+):
+    build(project, boss, broker, policy_server, base)
+    rank_all(project, annotator)
+
+    def out_of_memory(**_fields):
+        raise MemoryError
+
+    monkeypatch.setattr("feedback.quality.report.quality_compute", out_of_memory)
+    round_ = launched(project, boss, broker)
+    assert (round_.state, round_.snapshot.filter["quality_report"]) == (RoundState.GATE, None)
+    assert project.quality_reports.get().state == QualityState.UNCOMPUTED
 
 
 def test_an_online_policy_that_goes_on_has_a_reward_model_of_all_rankings(project, boss, broker, second):
