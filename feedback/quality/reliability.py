@@ -24,8 +24,7 @@ from feedback.quality.sums import sum_by
 Floats = NDArray[np.float64]
 
 START = 0.8
-"""Everybody's p before the first look. Above one half, which tells right from wrong; where nobody judged what others
-judged it stays, and is then what is believed of one person's word."""
+"""Everybody's p before the first look. Above one half, which tells right from wrong."""
 PRIOR_PAIRS = 4.0
 """Pairs' worth of belief that a person is like the others: keeps the first few tasks from saying 0 or 1."""
 HIGHEST = 0.99
@@ -118,6 +117,14 @@ def reliability_fit(pairs: Pairs, trusted: NDArray[np.bool_]) -> Reliability:
     return model
 
 
+def is_knowable(pairs: Pairs) -> bool:
+    """Return whether anything tells how often people are right: a pair that two judged, or one whose winner is known.
+
+    Without it p stays where it began, which is no more than a guess.
+    """
+    return bool((np.bincount(pairs.pair) > 1).any() or np.isfinite(pairs.known).any())
+
+
 def hit_and_miss(pairs: Pairs, chances_P3: Floats) -> tuple[Floats, Floats]:
     """Return the chance that a row named the winner and that it named the loser, for the rows that name one."""
     named = pairs.label != 0
@@ -127,13 +134,15 @@ def hit_and_miss(pairs: Pairs, chances_P3: Floats) -> tuple[Floats, Floats]:
 
 
 def reliability_estimates(pairs: Pairs, model: Reliability, annotator_J: NDArray[np.int64]) -> list[Estimate]:
-    """Return everybody's p with an interval that knows that the truth of each pair is itself a guess.
+    """Return everybody's p, if one can be known, with an interval that knows that each pair's truth is itself a guess.
 
     With r the others' chance that this person named the winner, a row's score is s = (2 r - 1) / (r p + (1 - r) (1 -
     p)), and the variance of p is sum over judgments of (sum of s)^2 over (sum of s^2)^2: Wilson's interval of as many
     rows as have it.
     Source: Louis 1982, JRSS B 44(2), equation 3.2 for s; White 1982, Econometrica 50(1), theorem 3.2 for the variance.
     """
+    if not is_knowable(pairs):
+        return [NOTHING] * pairs.n_annotators
     named = pairs.label != 0
     annotator, judgment = pairs.annotator[named], pairs.judgment[named]
     hit, miss = hit_and_miss(pairs, model.others_view(pairs))

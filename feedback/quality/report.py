@@ -12,7 +12,7 @@ from feedback.quality.annotators import annotators_compute, gold_right, seconds_
 from feedback.quality.comparisons import Comparisons, comparisons_of
 from feedback.quality.consensus import consensus_of
 from feedback.quality.couples import couples_of
-from feedback.quality.reliability import Reliability
+from feedback.quality.reliability import Reliability, is_knowable
 from feedback.quality.seen import Seen, seen_of, votes_where
 from feedback.quality.sums import sum_by
 from feedback.quality.suspicion import suspicions_find
@@ -30,8 +30,9 @@ def quality_compute(
 ) -> tuple[QualityFigures, list[ConsensusFigures]]:
     """Return the figures of a project and the consensus of each of its tasks that somebody trusted judged.
 
-    `decided` holds ranks that an adjudicator set: they stand, with confidence 1. `flags` is passed through.
-    The same arrays and seed give the same figures.
+    Where nobody judged what somebody else did, and no answer is known, there is no reliability and no consensus: one
+    person's word stays what it is. `decided` holds ranks that an adjudicator set: they stand, with confidence 1.
+    `flags` is passed through. The same arrays and seed give the same figures.
     """
     generator = np.random.default_rng(seed)
     votes = votes_where(votes, votes.purpose != str(TaskPurpose.TRAINING))  # the answers are shown there
@@ -45,7 +46,11 @@ def quality_compute(
     ranks, repeaters = drawn.ranks_JK, np.searchsorted(people, drawn.annotator[repeats])
     repeated = consistency.self_consistency(ranks, repeats, originals, repeaters, len(people))
     first_times = votes_where(votes, votes.purpose != str(TaskPurpose.REPEAT))
-    agreed = list(_consensus(first_times, tasks, people, model, decided))
+    agreed = [
+        one
+        for one in _consensus(first_times, tasks, people, model, decided)
+        if one.task in decided or is_knowable(seen.pairs)
+    ]
 
     data = seen.pairs.of(seen.data_J[seen.pairs.judgment])
     data_votes = votes_where(seen.votes, seen.data_J)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bench.crowds import crowd_make
-from feedback.domain.quality import QualityFigures
+from feedback.domain.quality import NOTHING, QualityFigures
 from feedback.quality import report
 from feedback.quality.report import quality_compute
 from tests.feedback.quality.crowds import tasks_of, votes_of
@@ -44,11 +44,16 @@ def test_a_project_without_judgments_has_empty_figures():
     assert (figures.n_judgments, figures.pairwise_agreement.value, figures.plan, agreed) == (0, None, (), [])
 
 
-def test_a_single_judgment_is_a_consensus_of_one():
-    figures, (agreed,) = compute(votes_of([(7, 3, (2, 1, None))]))
+def test_where_nobody_is_measured_one_persons_word_is_no_consensus():
+    figures, agreed = compute(votes_of([(7, 3, (2, 1, None))]))
     assert (figures.n_judgments, figures.n_tasks, figures.n_annotators, figures.n_pairs) == (1, 1, 1, 1)
+    assert (agreed, figures.annotators[0].reliability, figures.mean_confidence.value) == ([], NOTHING, None)
+
+
+def test_of_a_person_who_is_measured_elsewhere_a_single_judgment_is_a_consensus_of_one():
+    _, (agreed, _) = compute(votes_of([(7, 3, (2, 1, None)), (8, 3, (1, 2, 3)), (8, 4, (1, 2, 3))]))
     assert (agreed.task, agreed.ranks, agreed.n_judgments) == (7, (2, 1, 3), 1)
-    assert 0.5 < agreed.confidence < 0.9
+    assert 0.5 < agreed.confidence < 1
 
 
 def test_an_adjudicators_decision_stands_with_full_confidence():
@@ -116,12 +121,12 @@ def test_the_consensus_is_of_all_tasks_when_figures_look_at_a_part(crowd, monkey
 def test_people_whose_tasks_were_not_drawn_are_listed_without_figures(monkeypatch):
     monkeypatch.setattr(report, "MOST_PAIRS", 0)
     figures, agreed = compute(votes_of([(1, 1, (1, 2))]))
-    assert figures.annotators[0].reliability.value is None
-    assert len(agreed) == 1
+    assert (figures.annotators[0].reliability.value, agreed) == (None, [])
 
 
 def test_tasks_of_several_sizes_have_ranks_for_their_own_answers():
     _, agreed = compute(
-        votes_of([(1, 1, (1, 2)), (2, 1, (1, 2, 3))]), sources=((("a",), ("b",)), (("a",), ("b",), ("c",)))
+        votes_of([(1, 1, (1, 2)), (1, 2, (1, 2)), (2, 1, (1, 2, 3))]),
+        sources=((("a",), ("b",)), (("a",), ("b",), ("c",))),
     )
     assert [one.ranks for one in agreed] == [(1, 2), (1, 2, 3)]
