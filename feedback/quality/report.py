@@ -46,11 +46,9 @@ def quality_compute(
     ranks, repeaters = drawn.ranks_JK, np.searchsorted(people, drawn.annotator[repeats])
     repeated = consistency.self_consistency(ranks, repeats, originals, repeaters, len(people))
     first_times = votes_where(votes, votes.purpose != str(TaskPurpose.REPEAT))
-    agreed = [
-        one
-        for one in _consensus(first_times, tasks, people, model, decided)
-        if one.task in decided or is_knowable(seen.pairs)
-    ]
+    agreed = list(_consensus(first_times, tasks, people, model, decided))
+    if not is_knowable(seen.pairs):
+        agreed = [one for one in agreed if one.task in decided]
 
     data = seen.pairs.of(seen.data_J[seen.pairs.judgment])
     data_votes = votes_where(seen.votes, seen.data_J)
